@@ -1,0 +1,70 @@
+"""Boundary checks of arrays: every public function refuses what it cannot mean, by name."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def as_floats(
+    name: str,
+    value: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    open_low: bool = False,
+    open_high: bool = False,
+    ndim: int | None = None,
+    allow_inf: bool = False,
+) -> FloatArray:
+    """Return ``value`` as a float64 array, or raise an error that names the argument.
+
+    Args:
+        name: How the caller's user knows this argument; it opens the error text.
+        value: A number, a sequence or an array.
+        low: Smallest allowed value.
+        high: Largest allowed value.
+        open_low: Whether ``low`` itself is refused.
+        open_high: Whether ``high`` itself is refused.
+        ndim: The number of axes required, any if ``None``.
+        allow_inf: Whether +inf and -inf are allowed; NaN never is.
+
+    Returns:
+        A float64 array; zero-dimensional for a number.
+
+    Raises:
+        ValueError: Not numeric, NaN, infinite, out of range, or of another number of axes.
+
+    >>> as_floats("gamma", 2, low=0.0)
+    array(2.)
+    >>> as_floats("gamma", -1, low=0.0)
+    Traceback (most recent call last):
+    ...
+    ValueError: gamma must be at least 0, got -1
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
+    bad = np.isnan(array) if allow_inf else ~np.isfinite(array)
+    if bad.any():
+        raise ValueError(f"{name} must be finite, got {_first(array, bad)}")
+    if low is not None and (bad := array <= low if open_low else array < low).any():
+        word = "above" if open_low else "at least"
+        raise ValueError(f"{name} must be {word} {low:g}, got {_first(array, bad)}")
+    if high is not None and (bad := array >= high if open_high else array > high).any():
+        word = "below" if open_high else "at most"
+        raise ValueError(f"{name} must be {word} {high:g}, got {_first(array, bad)}")
+    return array
+
+
+def _first(array: FloatArray, bad: NDArray[np.bool_]) -> str:
+    value = f"{array[bad].flat[0]:g}"
+    if array.ndim == 0:
+        return value
+    where = tuple(int(i) for i in np.argwhere(bad)[0])
+    return f"{value} at index {where[0] if len(where) == 1 else where}"

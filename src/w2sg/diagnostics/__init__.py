@@ -1,0 +1,1 @@
+"""w2sg.diagnostics"""
