@@ -30,7 +30,7 @@ from transformers import (
 from w2sg.losses import Loss
 from w2sg.models.backbone import Classifier, Encoded, autocast, collate, logits, softmax
 from w2sg.train.batches import Plan, Rows, plan
-from w2sg.train.policies import Prepared
+from w2sg.train.policies import Policy
 
 COMPLETE = "complete"
 EVALUATIONS_PER_EPOCH = 4
@@ -93,7 +93,7 @@ class Training:
 
 def finetune(
     classifier: Classifier,
-    prepared: Prepared,
+    policy: Policy,
     encoded: Encoded,
     targets: NDArray[np.float64],
     *,
@@ -108,8 +108,8 @@ def finetune(
     """Train the classifier in place on soft targets, from its last checkpoint if there is one.
 
     Args:
-        classifier: Model and tokenizer; the model is the one in `prepared`.
-        prepared: The policy applied to the model: what moves, and its optimizer.
+        classifier: Model and tokenizer; the model is the one in `policy`.
+        policy: What moves, and at what rates.
         encoded: Tokenised texts, n rows.
         targets: Probabilities, shape (n, K).
         loss: One value per example from logits and targets.
@@ -134,9 +134,9 @@ def finetune(
     )
     context = _BatchContext(classifier, encoded, targets, loss, order, schedule.precision)
     checkpoints = _Checkpoints(folder, schedule.checkpoint_seconds)
-    stopping = _EarlyStopping(classifier, prepared, loss, held_out, schedule, order.steps_per_epoch)
+    stopping = _EarlyStopping(classifier, loss, held_out, schedule, order.steps_per_epoch)
     steps = _Steps(progress, len(order.steps))
-    optimizer = prepared.make_optimizer(weight_decay=schedule.weight_decay)
+    optimizer = policy.make_optimizer(weight_decay=schedule.weight_decay)
     resume = checkpoints.last()
     if resume is not None:
         stopping.load(resume)
@@ -279,19 +279,21 @@ class _EarlyStopping(TrainerCallback):
     def __init__(
         self,
         classifier: Classifier,
-        prepared: Prepared,
         loss: Loss,
         held_out: HeldOut | None,
         schedule: Schedule,
         steps_per_epoch: int,
     ) -> None:
-        self.classifier, self.prepared, self.function = classifier, prepared, loss
+        self.classifier, self.function = classifier, loss
         self.held_out = held_out if schedule.patience else None
         self.patience, self.precision = schedule.patience, schedule.precision
         self.every = max(1, steps_per_epoch // EVALUATIONS_PER_EPOCH)
         self.history: dict[int, float] = {}
         self.best: dict[str, torch.Tensor] = {}
         self.best_step = 0
+
+    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return [(n, p) for n, p in self.classifier.model.named_parameters() if p.requires_grad]
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
         last = state.global_step == state.max_steps
@@ -304,7 +306,7 @@ class _EarlyStopping(TrainerCallback):
         self.history[state.global_step] = float(values.mean())
         if self.history[state.global_step] <= min(self.history.values()):
             self.best_step = state.global_step
-            self.best = {k: v.detach().clone() for k, v in self.prepared.trained().items()}
+            self.best = {k: v.detach().clone() for k, v in self._trained()}
         since = sum(step > self.best_step for step in self.history)
         if since >= self.patience:
             control.should_training_stop = True
@@ -334,7 +336,7 @@ class _EarlyStopping(TrainerCallback):
     def restore(self) -> None:
         """Put the best weights back into the model."""
         with torch.no_grad():
-            for name, parameter in self.prepared.trained().items():
+            for name, parameter in self._trained():
                 if name in self.best:
                     parameter.copy_(self.best[name])
 
