@@ -86,6 +86,7 @@ def read_table(
     split: str | None = None,
     keep: Sequence[str] = (),
     label_optional: bool = False,
+    split_optional: bool = False,
     argument: str = "path",
 ) -> Table:
     """Read a data set into one table; exactly one of ``path``, ``bundled`` and ``hub`` says which.
@@ -105,6 +106,7 @@ def read_table(
         split: The column of the source's own splits; a data set with several splits has one.
         keep: Columns to keep beside, such as labels or probabilities given by another teacher.
         label_optional: Whether the label column may be absent.
+        split_optional: Whether the split column may be absent.
         argument: How the user knows ``path``; it opens the error text.
 
     Raises:
@@ -136,7 +138,7 @@ def read_table(
         label=label,
         id=id,
         group=group,
-        split=split or raw.split,
+        split=raw.split if split_optional and split not in raw.frame else split or raw.split,
         keep=tuple(keep),
         label_optional=label_optional,
     )
