@@ -1,5 +1,6 @@
 """Load or compute each stage of a run, one process per key, finished stages kept whatever comes."""
 
+import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -206,6 +207,38 @@ def execute(
         manifests=run.manifests,
         store=store,
         computed=tuple(run.computed),
+    )
+
+
+def reopen(spec: Spec, folder: Path) -> Outcome:
+    """Return a run that was finished before, from its store, without its data or its models.
+
+    Args:
+        spec: As it was written beside the result.
+        folder: The folder of the result, two levels below its store.
+
+    Raises:
+        ValueError: A stage of it is gone or damaged.
+    """
+    record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    store = Store(folder.parent.parent)
+    manifests: dict[str, Manifest] = {}
+    for role, key in {**record["roles"], **record["data"]}.items():
+        manifest, damage = store.read(key)
+        if manifest is None or manifest.status != "done":
+            raise ValueError(
+                f"{role} of this run is not whole ({damage or 'it is gone'}); run it again with "
+                f"`w2sg run {folder / 'spec.toml'}`"
+            )
+        manifests[key] = manifest
+    calls = {key: Call(m.body["stage"], m.body, label=key) for key, m in manifests.items()}
+    return Outcome(
+        spec=spec,
+        plan=RunPlan(calls, record["roles"], record["n_naive"]),
+        data={int(seed): key for seed, key in record["data"].items()},
+        manifests=manifests,
+        store=store,
+        computed=(),
     )
 
 

@@ -236,6 +236,7 @@ class _Graph:
             arms["ceiling"] = self.train(seed, "ceiling", hidden, "ce")
         chosen = {"none": plain, "after": arms.get("student_then_labels"), "mixed": None}
         arms["student"] = chosen[self.spec.student.labelled] or arms["mixed"]
+        self.roles[f"student/{seed}"] = arms["student"]
         self.n_naive += len(arms) - 1
         return arms
 

@@ -59,13 +59,14 @@ def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) 
         folds_seed: Of the folds that choose each head's penalty.
     """
     sizes = curve_sizes(next(iter(seeds.values())))
+    heads = _Heads(next(iter(seeds.values())).pseudo.shape[1], folds_seed)
     correct: dict[str, list[FloatArray]] = {}
     curves = []
     for data in seeds.values():
-        for arm, p in _arms(data, folds_seed).items():
+        for arm, p in _arms(data, heads).items():
             hits = (p.argmax(axis=1) == data.test[1]).astype(float)
             correct.setdefault(arm, []).append(hits)
-        curves.append(_curve(data, sizes, folds_seed))
+        curves.append(_curve(data, sizes, heads))
     stacked = {arm: np.stack(rows) for arm, rows in correct.items()}
     teacher, student = stacked["teacher"], stacked["student"]
     facts = {
@@ -90,40 +91,53 @@ def curve_sizes(data: SeedData) -> NDArray[np.int64]:
     return sizes if len(sizes) > 1 else np.array([max(k, least // 2), most])
 
 
-def _arms(data: SeedData, seed: int) -> dict[str, FloatArray]:
+class _Heads:
+    """Logistic heads; the first seed's cross-validation chooses each arm's penalty for all."""
+
+    def __init__(self, n_classes: int, seed: int) -> None:
+        self.n_classes, self.seed = n_classes, seed
+        self.penalties: dict[str, float] = {}
+
+    def fit(self, name: str, features: NDArray[Any], targets: NDArray[Any]) -> Any:
+        head = fit_head(
+            features,
+            targets,
+            penalty=self.penalties.get(name),
+            n_classes=self.n_classes,
+            seed=self.seed,
+        )
+        self.penalties.setdefault(name, float(head.penalty))
+        return head
+
+
+def _arms(data: SeedData, heads: _Heads) -> dict[str, FloatArray]:
     x, y = data.labelled
-    x_test, k = data.test[0], data.pseudo.shape[1]
-
-    def ask(features: NDArray[Any], targets: NDArray[Any], asked: NDArray[Any]) -> FloatArray:
-        return fit_head(features, targets, n_classes=k, seed=seed).predict_proba(asked)
-
-    alone = fit_head(x, y, n_classes=k, seed=seed)
+    x_test = data.test[0]
+    alone = heads.fit("strong_on_labelled", x, y)
     own = alone.predict_proba(data.unlabelled)
     both = np.vstack([x, data.unlabelled])
-    mixed = np.vstack([np.eye(k)[y], (data.pseudo + own) / 2])
-    arms = {
-        "teacher": data.teacher,
-        "student": ask(data.unlabelled, data.pseudo, x_test),
-        "strong_on_labelled": alone.predict_proba(x_test),
-        "self_training": ask(data.unlabelled, own, x_test),
-        "mixed": ask(both, mixed, x_test),
+    mixed = np.vstack([np.eye(heads.n_classes)[y], (data.pseudo + own) / 2])
+    trained = {
+        "student": heads.fit("student", data.unlabelled, data.pseudo),
+        "strong_on_labelled": alone,
+        "self_training": heads.fit("self_training", data.unlabelled, own),
+        "mixed": heads.fit("mixed", both, mixed),
     }
     if data.hidden is not None:
-        arms["ceiling"] = ask(data.unlabelled, data.hidden, x_test)
-    return arms
+        trained["ceiling"] = heads.fit("ceiling", data.unlabelled, data.hidden)
+    answers = {arm: head.predict_proba(x_test) for arm, head in trained.items()}
+    return {"teacher": data.teacher, **answers}
 
 
-def _curve(data: SeedData, sizes: NDArray[np.int64], seed: int) -> FloatArray:
+def _curve(data: SeedData, sizes: NDArray[np.int64], heads: _Heads) -> FloatArray:
     x, y = data.labelled
-    k = data.pseudo.shape[1]
     if data.hidden is not None:
         x, y = np.vstack([x, data.unlabelled]), np.concatenate([y, data.hidden])
-    order = _every_class_early(y, k)
+    order = _every_class_early(y, heads.n_classes)
     rows = []
     for n in sizes:
-        chosen = order[:n]
-        p = fit_head(x[chosen], y[chosen], n_classes=k, seed=seed).predict_proba(data.test[0])
-        rows.append((p.argmax(axis=1) == data.test[1]).astype(float))
+        head = heads.fit(f"curve at {n}", x[order[:n]], y[order[:n]])
+        rows.append((head.predict_proba(data.test[0]).argmax(axis=1) == data.test[1]).astype(float))
     return np.stack(rows)
 
 
