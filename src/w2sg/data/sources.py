@@ -59,7 +59,9 @@ class Table:
     @property
     def n_labelled(self) -> int:
         """The number of rows with a label."""
-        return int((self.frame["label"] != NO_LABEL).sum()) if self.label_names else 0
+        if self.label_names is None:
+            return 0
+        return int(np.count_nonzero(self.frame["label"].to_numpy() != NO_LABEL))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -113,7 +115,7 @@ def read_table(
 
     >>> table = read_table(bundled="vader_tweets")
     >>> len(table), table.label_names
-    (4196, ('negative', 'positive'))
+    (4048, ('negative', 'positive'))
     """
     given = {"path": path, "bundled": bundled, "hub": hub}
     chosen = [name for name, value in given.items() if value is not None]
@@ -273,7 +275,10 @@ def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
     if name not in frame.columns:
         known = [str(one) for one in frame.columns]
         raise ValueError(f"{argument}={name!r} is not a column; {suggest(name, known)}")
-    return frame[name]
+    column = frame[name]
+    if not isinstance(column, pd.Series):
+        raise ValueError(f"{argument}={name!r} is the name of {column.shape[1]} columns")
+    return column
 
 
 def _empty(value: Any) -> bool:
