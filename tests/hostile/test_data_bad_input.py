@@ -26,7 +26,7 @@ def test_missing_file_names_the_nearest(tmp_path):
     save(tmp_path / "reviews.csv", rows())
     with pytest.raises(ValueError, match=r"path='.*review.csv' does not exist.*reviews\.csv'"):
         read_table(path=tmp_path / "review.csv")
-    with pytest.raises(ValueError, match="unlabelled='.*' does not exist"):
+    with pytest.raises(ValueError, match=r"unlabelled='.*' does not exist"):
         read_table(path=tmp_path / "nowhere" / "x.csv", argument="unlabelled")
 
 
@@ -47,8 +47,8 @@ def test_unreadable_files(tmp_path):
             read_table(path=tmp_path / name)
         with pytest.raises(ValueError, match=message):
             list(iterate_rows(tmp_path / name, text="text"))
+    (tmp_path / "folder").mkdir()
     with pytest.raises(ValueError, match="is neither a folder nor a data set"):
-        (tmp_path / "folder").mkdir()
         read_table(path=tmp_path / "folder")
 
 
@@ -93,7 +93,7 @@ def test_wrong_columns_name_the_nearest(tmp_path):
         read_table(path=path, text="txt")
     with pytest.raises(ValueError, match="keep='body'"):
         read_table(path=path, keep=["body"])
-    with pytest.raises(ValueError, match="bundled='vader_tweet'.*mean 'vader_tweets'"):
+    with pytest.raises(ValueError, match=r"bundled='vader_tweet'.*mean 'vader_tweets'"):
         read_table(bundled="vader_tweet")
 
 

@@ -191,9 +191,12 @@ class PseudoLabelled:
             ValueError: An example has no probabilities, or an id occurs twice.
 
         >>> examples = Unlabelled(("a", "b"), ("good", "bad"))
-        >>> given = [[0.9, 0.1], [0.3, 0.7]]
         >>> PseudoLabelled.join(
-        ...     examples, ids=["b", "a"], probabilities=given, label_names="ny", teacher="t"
+        ...     examples,
+        ...     ids=["b", "a"],
+        ...     probabilities=[[0.9, 0.1], [0.3, 0.7]],
+        ...     label_names=["negative", "positive"],
+        ...     teacher="tfidf",
         ... ).probabilities
         array([[0.3, 0.7],
                [0.9, 0.1]])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -256,7 +257,7 @@ def _normalise(
     if split is not None:
         out["split"] = strings(_column(frame, "split", split))
     extra = pd.DataFrame(
-        {name: _column(frame, "keep", name).iloc[where].to_numpy() for name in keep},
+        {name: _as_numbers(_column(frame, "keep", name).iloc[where]) for name in keep},
         index=pd.Index(out["id"], name="id", dtype=object),
     )
     order = [name for name in ("id", "text", "pair", "label", "group", "split") if name in out]
@@ -279,6 +280,14 @@ def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
     if not isinstance(column, pd.Series):
         raise ValueError(f"{argument}={name!r} is the name of {column.shape[1]} columns")
     return column
+
+
+def _as_numbers(column: pd.Series) -> NDArray[Any]:
+    """Numbers where every cell is one or empty, so that CSV and Parquet keep the same values."""
+    try:
+        return np.asarray(pd.to_numeric(column))
+    except (TypeError, ValueError):
+        return column.to_numpy(dtype=object)
 
 
 def _empty(value: Any) -> bool:
@@ -314,6 +323,8 @@ def _labels(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Class numbers (-1 without a label) and class names of a label column."""
     words = [_label_word(value, column) for value in given]
+    if all(re.fullmatch(r"-?\d+\.0", word) for word in words if word):
+        words = [word.removesuffix(".0") for word in words]  # integers that met a hole
     if names is not None:
         number_of = {str(number): number for number in range(len(names))}
         # a file may name its classes and still write the names themselves in the column

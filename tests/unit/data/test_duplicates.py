@@ -1,5 +1,6 @@
 """Near copies by MinHash against all pairs by brute force."""
 
+import itertools
 import re
 
 import numpy as np
@@ -12,7 +13,7 @@ WORDS = [f"w{i}" for i in range(40)]
 
 def shingles(text):
     words = re.findall(r"\w+", text.lower())
-    return set(words) | set(zip(words, words[1:], strict=False))
+    return set(words) | set(itertools.pairwise(words))
 
 
 def jaccard(a, b):
@@ -34,14 +35,11 @@ def variants(rng, n):
 
 
 def components(texts, similarity):
-    """Connected components by brute force, as the smallest row number of each."""
+    """Connected components by comparing all pairs."""
     root = list(range(len(texts)))
-    for _ in texts:
-        for i in range(len(texts)):
-            for j in range(i):
-                if root[i] != root[j] and jaccard(texts[i], texts[j]) >= similarity:
-                    root = [min(root[i], root[j]) if r in (root[i], root[j]) else r for r in root]
-        break
+    for i, j in itertools.combinations(range(len(texts)), 2):
+        if jaccard(texts[i], texts[j]) >= similarity:
+            root = [root[i] if one == root[j] else one for one in root]
     return np.array(root)
 
 

@@ -54,6 +54,8 @@ def test_byte_order_mark_is_not_part_of_the_first_column(tmp_path):
     ("values", "names", "numbers"),
     [
         (["b", "a", "b"], ("a", "b"), [1, 0, 1]),
+        (["1.0", "", "0.0"], ("0", "1"), [1, -1, 0]),
+        (["1.0", "1.5", "2"], ("2", "1.0", "1.5"), [1, 2, 0]),
         ([10, 2, 10], ("2", "10"), [1, 0, 1]),  # by value, not by spelling
         ([1.0, None, 0.0], ("0", "1"), [1, -1, 0]),  # a hole turns integers into floats
         ([True, False, True], ("False", "True"), [1, 0, 1]),
@@ -103,9 +105,11 @@ def test_ids_hash_the_content_and_number_the_copies(tmp_path):
 
 def test_kept_columns_are_found_by_id(tmp_path):
     frame = ROWS.assign(key=["e", "d", "c", "b", "a"])
-    path = write(frame, tmp_path / "a.parquet")
-    table = read_table(path=path, text="body", id="key", keep=["score", "stars"])
-    assert table.extra.loc["a", "score"] == 0.1
+    for name in ("a.csv", "a.jsonl", "a.parquet"):  # numbers are numbers in every format
+        path = write(frame, tmp_path / name)
+        table = read_table(path=path, text="body", id="key", keep=["score", "stars"])
+        assert table.extra.loc["a", "score"] == 0.1
+        assert table.extra.loc["d", "stars"] == "down"
     changed = write(frame.assign(score=0.3), tmp_path / "b.parquet")
     other = read_table(path=changed, text="body", id="key", keep=["score", "stars"])
     assert other.fingerprint != table.fingerprint  # another teacher's column is other data

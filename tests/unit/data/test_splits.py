@@ -122,7 +122,7 @@ def test_groups_never_straddle_parts(table):
         parts = divide(rows, n_labelled=60, n_unlabelled=200, n_test=100, seed=seed)
         assert (len(parts.labelled), len(parts.unlabelled), len(parts.test)) == (60, 200, 100)
         groups = [set(p.groups) for p in (parts.labelled, parts.unlabelled, parts.test)]
-        assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+        assert sum(map(len, groups)) == len(set.union(*groups))
         assert len(groups[2]) < 100  # groups of several rows are there to be broken
 
 
