@@ -22,10 +22,9 @@ SUFFIXES = {
 }
 CSV = {
     "dtype": str,
-    "keep_default_na": False,  # "NA" and "null" are words
-    "na_filter": False,
+    "na_filter": False,  # "NA" and "null" are words
     "skip_blank_lines": False,  # a blank row is dropped later, and counted
-    "encoding": "utf-8-sig",
+    "encoding": "utf-8",
 }
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from w2sg.data.duplicates import near_clusters
 from w2sg.data.examples import IntArray, Labelled, Unlabelled
-from w2sg.data.sources import NO_LABEL, Table
+from w2sg.data.labels import NO_LABEL
+from w2sg.data.sources import Table
 
 Mask = NDArray[np.bool_]
 Words = NDArray[np.object_]

@@ -94,10 +94,11 @@ def test_arrays_cannot_be_written_to():
         labelled().labels[0] = 1
     with pytest.raises(ValueError, match="read-only"):
         pseudo().probabilities[0] = 0
-    given = np.array([0, 1, 1])
-    rows = labelled(labels=given)
-    given[0] = 1
+    labels, given = np.array([0, 1, 1]), np.full((3, 2), 0.5)
+    rows, soft = labelled(labels=labels), pseudo(probabilities=given)
+    labels[0], given[0] = 1, [0.0, 1.0]  # the caller's own arrays stay the caller's
     assert rows.labels[0] == 0
+    assert soft.probabilities[0, 0] == 0.5
 
 
 def test_fingerprint_sees_everything_but_the_order():

@@ -12,7 +12,9 @@ def test_p_values_are_uniform_without_a_shift():
     p_values = []
     for repeat in range(40):
         own = texts[repeat * 120 : (repeat + 1) * 120]
-        p_values.append(shift_between(own[:60], own[60:], seed=repeat).p_value)
+        found = shift_between(own[:60], own[60:], seed=repeat)
+        assert (found.p_value < 0.5) == (found.auc > 0.5)  # only a working classifier is evidence
+        p_values.append(found.p_value)
     standard_error = (1 / 12 / 40) ** 0.5
     assert standard_error < 0.05
     assert abs(np.mean(p_values) - 0.5) < 4 * standard_error

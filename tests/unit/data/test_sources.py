@@ -44,10 +44,14 @@ def test_every_format_gives_the_same_table(tmp_path, suffix):
     assert table.fingerprint == reference.fingerprint
 
 
-def test_byte_order_mark_is_not_part_of_the_first_column(tmp_path):
-    """Spreadsheets write one, and 'text' would then be called '\\ufefftext'."""
-    (tmp_path / "a.csv").write_text("text,label\nx,0\ny,1\n", encoding="utf-8-sig")
-    assert len(read_table(path=tmp_path / "a.csv", label="label")) == 2
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "text,label\nx,0\ny,1\n"), ("a.jsonl", '{"text": "x", "label": 0}\n' * 2)],
+)
+def test_byte_order_mark_is_not_part_of_the_content(tmp_path, name, content):
+    """Spreadsheets write one: the first column would be '\\ufefftext', the first line no JSON."""
+    (tmp_path / name).write_text(content, encoding="utf-8-sig")
+    assert len(read_table(path=tmp_path / name, label="label")) == 2
 
 
 @pytest.mark.parametrize(

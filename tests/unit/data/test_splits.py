@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from w2sg.data.pool import Pool
-from w2sg.data.sources import read_table
+from w2sg.data.sources import from_frame, read_table
 from w2sg.data.splits import divide
 
 SIZES = {"n_labelled": 60, "n_unlabelled": 150, "n_test": 80}
@@ -115,6 +115,28 @@ def test_labelled_part_is_stratified_and_holds_every_class(table):
     assert parts.report.balance["labelled"]["rare"] == 1
 
 
+def test_rows_for_rare_classes_are_taken_from_the_common_ones_in_proportion(table):
+    """Four classes take one row each of ten; of the six others the common two keep 60 : 36."""
+    labels = [*["x"] * 60, *["y"] * 36, "p", "q", "r", "s"]
+    rows = frame(100).assign(label=labels)
+    test = table(frame(10, n_classes=2).assign(key=[f"t{i}" for i in range(10)]), "test.csv")
+    sizes = {"n_labelled": 10, "n_unlabelled": 50, "n_test": 10}
+    parts = divide(table(rows), **sizes, seed=0, test=test)
+    assert parts.report.balance["labelled"] == {"p": 1, "q": 1, "r": 1, "s": 1, "x": 4, "y": 2}
+
+
+def test_a_class_without_rows_is_no_class(table):
+    """A data set may name classes that a user's part of it lacks: numbers then close the gap."""
+    rows = frame().assign(label=lambda f: f["label"].map({"x": 0, "y": 2, "z": 3}))
+    whole = from_frame(
+        rows, label="label", id="key", class_names={"label": ("a", "b", "c", "d", "e")}
+    )
+    parts = divide(whole, **SIZES, seed=0)
+    assert parts.label_names == ("a", "c", "d")
+    truth = dict(zip(rows["key"], rows["label"].map({0: "a", 2: "c", 3: "d"}), strict=True))
+    assert [parts.label_names[c] for c in parts.test.labels] == [truth[i] for i in parts.test.ids]
+
+
 def test_groups_never_straddle_parts(table):
     """Rows about one question in two parts would let memory pass for generalization."""
     rows = table(frame(600), group="who")
@@ -176,6 +198,8 @@ def test_a_separate_unlabelled_file_needs_no_label_column(table):
     known = divide(table(frame()), **SIZES, seed=0, unlabelled=table(other, "u.csv"))
     assert known.unlabelled.ids == parts.unlabelled.ids  # labels do not choose the rows
     assert len(known.hidden) == 150
+    other_seed = divide(table(frame()), **SIZES, seed=1, unlabelled=plain)
+    assert len(set(other_seed.unlabelled.ids) & set(parts.unlabelled.ids)) < 150
 
 
 def test_copies_across_parts_are_counted_and_dropped(table):
