@@ -32,10 +32,11 @@ def class_numbers(
     if all(re.fullmatch(r"-?\d+\.0", word) for word in words if word):
         words = [word.removesuffix(".0") for word in words]  # integers that met a hole
     if names is not None:
-        number_of = {str(number): number for number in range(len(names))}
-        # a file may name its classes and still write the names themselves in the column
-        number_of |= {name: number for number, name in enumerate(names)}
-        number_of["-1"] = NO_LABEL
+        # by type, not by look: classes may be called "1" … "5" and be numbered 0 … 4
+        if any(isinstance(value, str) and value.strip() for value in given):
+            number_of = {name: number for number, name in enumerate(names)}
+        else:
+            number_of = {str(number): number for number in range(NO_LABEL, len(names))}
     else:
         present = {word for word in words if word}
         ordered = sorted(present, key=_label_order)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from w2sg.data.sources import BUNDLED, iterate_rows, read_table
+from w2sg.data.sources import BUNDLED, from_frame, iterate_rows, read_table
 
 ROWS = pd.DataFrame(
     {
@@ -91,6 +91,17 @@ def test_class_names_of_a_parquet_file_are_used(tmp_path):
     table = read_table(path=tmp_path / "a.parquet", label="label")
     assert table.label_names == ("yes", "no")
     assert table.frame["label"].tolist() == [0, 1]
+
+
+def test_classes_that_are_called_by_numbers_keep_their_numbers():
+    """Star ratings: class number 1 is called "2", and reading it as the class "1" is off by one."""
+    frame = pd.DataFrame({"text": ["x", "y", "z"], "number": [0, 1, -1], "name": ["1", "2", ""]})
+    names = ("1", "2", "3")
+    for column in ("number", "name"):
+        table = from_frame(frame, label=column, class_names={column: names})
+        assert table.frame["label"].tolist() == [0, 1, -1]
+    with pytest.raises(ValueError, match="holds '3', which is none of the classes"):
+        from_frame(frame.assign(number=3), label="number", class_names={"number": names})
 
 
 def test_ids_hash_the_content_and_number_the_copies(tmp_path):
