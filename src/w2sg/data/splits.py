@@ -46,7 +46,8 @@ def divide(
         test: A separate source of test rows.
         test_split: The value of the split column that marks the source's own test rows.
         duplicates: ``"report"`` counts copies and near copies across parts; ``"drop"`` also leaves
-            them out, from the unlabelled part first and never from the test part.
+            copies of test rows out of the other parts, and copies of labelled rows out of the
+            unlabelled part. The test part stays as it is.
 
     Raises:
         ValueError: A size is larger than the data (the message says how many there are), there is
