@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from w2sg.data.examples import Unlabelled
-from w2sg.data.files import Raw, bundled_path, read_chunks, read_hub, read_path, suggest
+from w2sg.data.files import bundled_path, read_chunks, read_hub, read_path, suggest
 from w2sg.data.labels import NO_LABEL, class_numbers, is_empty
 
 BUNDLED: Mapping[str, Mapping[str, str]] = {
@@ -121,16 +121,17 @@ def read_table(
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise ValueError(f"give exactly one of path, bundled and hub, got {chosen or 'none'}")
-    if bundled is not None:
-        where = bundled_path(bundled, known=tuple(BUNDLED))
-        raw = read_path(where)
-        raw = Raw(raw.frame, raw.class_names, None, {"kind": "bundled", "name": bundled})
-        known = BUNDLED[bundled]
-        text, text_pair = text or known["text"], text_pair or known.get("text_pair")
-        label, id = label or known["label"], id or known["id"]
-        group = group or known.get("group")
+    if path is not None:
+        raw = read_path(path, argument=argument)
+    elif hub is not None:
+        raw = read_hub(hub)
     else:
-        raw = read_hub(hub) if path is None else read_path(path, argument=argument)  # type: ignore[arg-type]
+        name = str(bundled)
+        raw = read_path(bundled_path(name, known=tuple(BUNDLED)))
+        raw = replace(raw, provenance={"kind": "bundled", "name": name})
+        own = BUNDLED[name]
+        text, text_pair = text or own["text"], text_pair or own.get("text_pair")
+        label, id, group = label or own["label"], id or own["id"], group or own.get("group")
     return from_frame(
         raw.frame,
         text=text or "text",

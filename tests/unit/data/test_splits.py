@@ -1,5 +1,8 @@
 """The parts of a run: what they depend on, and what may never be in two of them."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -254,6 +257,12 @@ def test_lengths_and_blank_rows_are_reported(table):
         "p95": pytest.approx(np.percentile(lengths, 95)),
         "largest": max(lengths),
     }
+
+
+def test_the_report_can_be_stored_as_json(table):
+    """NumPy integers are not JSON, and a manifest that cannot be written loses the stage."""
+    report = asdict(divide(table(frame()), **SIZES, seed=0).report)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
 
 
 def test_pairs_are_carried(table):
