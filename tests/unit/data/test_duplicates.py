@@ -53,6 +53,26 @@ def test_clusters_are_those_of_all_pairs():
     assert 30 < len(set(got)) < 90  # one changed word joins, eight do not: both kinds occur
 
 
+def test_candidates_follow_the_law_of_banding():
+    """A hash whose minimum is not uniform, or other bands, moves the share of pairs that meet."""
+    rng = np.random.default_rng(1)
+    texts, meets = [], []
+    for pair in range(1500):
+        words = [f"v{pair}w{i}" for i in range(24)]
+        copy = list(words)
+        for place in rng.choice(24, size=6, replace=False):
+            copy[place] += "x"
+        texts += [" ".join(words), " ".join(copy)]
+        meets.append(1 - (1 - jaccard(*texts[-2:]) ** 4) ** 16)
+    got = near_clusters(texts, similarity=0.1)
+    found = np.mean(got[0::2] == got[1::2])
+    expected = np.array(meets)
+    standard_error = np.sqrt((expected * (1 - expected)).sum()) / len(meets)
+    assert standard_error < 0.015
+    assert 0.2 < expected.mean() < 0.8
+    assert abs(found - expected.mean()) < 4 * standard_error
+
+
 def test_pairs_count_both_texts_and_each_on_its_own_side():
     first = ["the cat sat on the mat", "the cat sat on the mat", "a dog barked all night long"]
     second = ["a dog barked all night long", "rain fell on the far hills", "the cat sat on the mat"]
