@@ -113,7 +113,7 @@ def ensemble(
 
     ``primal`` is the arithmetic mean. ``dual`` is the normalised geometric mean, the exponential of
     the mean log-probability: the mean from which the cross-entropy of an average teacher exceeds
-    by its variance exactly (bias–variance note, sections 2.1 and 2.6). Teachers may be seeds,
+    by its variance exactly (derived). Teachers may be seeds,
     bootstrap samples or different models; several of them approximate the posterior-mean
     teacher.
 

@@ -52,8 +52,7 @@ def _entropy(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Ten
 ce = from_formula("ce", cross_entropy_formula)
 r"""Cross-entropy −Σ_k q_k log p_k; gradient p − q, which never vanishes on a wrong logit.
 
-Leads a student of limited information to the *primal* mean of the teacher (derived, bias–variance
-note section 2.5).
+Leads a student of limited information to the *primal* mean of the teacher (derived).
 
 >>> ce(torch.tensor([0.0, 20.0]), torch.tensor([0.5, 0.0]))
 tensor([ 0.6931, 20.0000])
@@ -70,7 +69,7 @@ reverse_kl = from_formula("reverse_kl", _reverse_kl)
 r"""KL(p‖q) = reverse_ce − H(p): imitates the teacher, with its fixed point at p = q.
 
 Binary gradient (z − logit q) p(1−p): the factor p(1−p) makes it vanish on a confident student,
-right or wrong, by nature. Leads to the *dual* mean of the teacher (derived, section 2.5). An exact
+right or wrong, by nature. Leads to the *dual* mean of the teacher (derived). An exact
 zero in q counts as log 1e-7.
 
 >>> reverse_kl(torch.tensor([0.0]), torch.tensor([0.5]))
@@ -102,7 +101,7 @@ def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
     Raises:
         ValueError: A floor that is not negative and finite, smoothing outside [0, 1].
 
-    Source: released code of Xu et al., arXiv 2505.24313 (note section 3); floor as in Wang et al.,
+    Source: released code of Xu et al., arXiv 2505.24313; floor as in Wang et al.,
     arXiv 1908.06112.
 
     >>> reverse_ce()(torch.tensor([0.0]), torch.tensor([1.0]))
@@ -133,7 +132,7 @@ def symmetric(a: float = 1.0, b: float = 0.1) -> Loss:
     r"""Symmetric loss a·ce + b·reverse_ce, with the labels of the default ``reverse_ce``.
 
     It sharpens: for one binary example the optimum is the root of Ap² + (a−A)p − aq = 0 with
-    A = b logit q (derived, note section 3.2), farther from ½ than q.
+    A = b logit q (derived), farther from ½ than q.
 
     Args:
         a: Weight of ``ce``, at least 0.
