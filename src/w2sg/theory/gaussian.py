@@ -150,7 +150,8 @@ def ridge_trace_equivalent(n: int, d: int, lam: float) -> float:
     >>> round((40 - ridge_trace_equivalent(20, 40, 10.0)) / 40, 4)
     0.6404
     """
-    _size("n", n), _size("d", d)
+    _size("n", n)
+    _size("d", d)
     penalty = float(as_floats("lam", lam, low=0, ndim=0))
     if penalty == 0:
         return float(min(n, d))
@@ -176,13 +177,11 @@ def _misfit(
         noise = (sigma2 + lost) * rank / (n - rank) if n > rank else 0.0
         return lost + noise, float(rank)
     upper = (lam + d) / n * 2 + 1  # n κ = κ df1 + λ with κ df1 ≤ tr M ≈ d
-    kappa = brentq(
-        lambda k: n - _traces(d, width, k)[0] - lam / k,
-        1e-14 * upper,
-        upper,
-        xtol=1e-15,
-        rtol=1e-14,
-    )
+
+    def excess(kappa: float) -> float:
+        return n - _traces(d, width, kappa)[0] - lam / kappa
+
+    kappa = float(brentq(excess, 1e-14 * upper, upper, xtol=1e-15))  # pyright: ignore[reportArgumentType]
     df1, df2, inverse2 = _traces(d, width, kappa)
     misfit = (tau2 * kappa**2 * inverse2 + sigma2) / (1 - df2 / n) - sigma2
     return misfit, df1
@@ -206,8 +205,10 @@ def _linear_map(x: FloatArray, gram: FloatArray, lam: float) -> FloatArray:
     """Return B = MXᵀ(XMXᵀ + λI)⁻¹, the pseudo-inverse limit at λ = 0."""
     kernel = x @ gram @ x.T
     if lam == 0:
-        return gram @ x.T @ np.linalg.pinv(kernel, hermitian=True, rcond=1e-10)
-    return np.linalg.solve(kernel + lam * np.eye(len(x)), x @ gram).T
+        inverse = np.linalg.pinv(kernel, hermitian=True, rcond=1e-10)
+        return np.asarray(gram @ x.T @ inverse, dtype=np.float64)
+    solved = np.linalg.solve(kernel + lam * np.eye(len(x)), x @ gram)
+    return np.asarray(solved.T, dtype=np.float64)
 
 
 def _quadratic(*, back: FloatArray, x: FloatArray, tau2: float, sigma2: float) -> float:
@@ -235,7 +236,8 @@ def _ledger(
 def _problem(
     d: int, n: int, tau2: float, sigma2: float, theta_star: ArrayLike, theta0: ArrayLike
 ) -> tuple[FloatArray, FloatArray]:
-    _size("d", d), _size("n", n)
+    _size("d", d)
+    _size("n", n)
     as_floats("tau2", tau2, low=0, open_low=True, ndim=0)
     as_floats("sigma2", sigma2, low=0, ndim=0)
     star = as_floats("theta_star", theta_star, ndim=1)

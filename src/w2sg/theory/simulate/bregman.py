@@ -88,11 +88,12 @@ def dual_mean(
     from scipy.optimize import minimize
 
     f = as_floats("predictions", predictions)
+    w = np.ones(len(f)) if weights is None else as_floats("weights", weights)
 
     def average(u: np.ndarray) -> float:
         a = gen.grad_inv(u)
         gaps = [gen.phi(a) - gen.phi(row) - np.sum(gen.grad(row) * (a - row)) for row in f]
-        return float(np.average(np.ravel(gaps), weights=weights))
+        return float(np.average(np.ravel(gaps), weights=w))
 
     start = gen.grad(np.mean(f, axis=0))
     found = minimize(average, start, method="BFGS", options={"gtol": 1e-9})
