@@ -1,1 +1,11 @@
-"""w2sg.gain"""
+"""What was gained, how sure we are, and how many examples and seeds it takes to be sure.
+
+All functions take per-item scores where higher is better, of shape (seeds, items). Row s of every
+array belongs to run s, column i to test item i. ``w2sg.metrics`` has the ``…_items`` functions
+that make such scores, AUROC included.
+"""
+
+from w2sg.gain.estimate import Estimate
+from w2sg.gain.measures import gain, gap, opr, pgr
+
+__all__ = ["Estimate", "gain", "gap", "opr", "pgr"]

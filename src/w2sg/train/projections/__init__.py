@@ -1,0 +1,17 @@
+"""Find and address W_q, W_k and W_v in any architecture, fused or not."""
+
+from w2sg.train.projections.find import find_attention
+from w2sg.train.projections.head import head_parameters
+from w2sg.train.projections.sites import Attention, Layout, Projection
+from w2sg.train.projections.split import SplitProjection, refuse, split_fused
+
+__all__ = [
+    "Attention",
+    "Layout",
+    "Projection",
+    "SplitProjection",
+    "find_attention",
+    "head_parameters",
+    "refuse",
+    "split_fused",
+]
