@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from w2sg.losses.entropies import cross_entropy_formula, reverse_cross_entropy_formula
-from w2sg.losses.loss import Context, Loss, from_formula, pull_back
+from w2sg.losses.entropies import cross_entropy_formula, log_target, mixed_formula
+from w2sg.losses.loss import Context, Loss, Student, from_formula
 
 SCHEDULES = {"linear": 0.2, "openai": 0.1}
 
@@ -38,16 +38,11 @@ def cace(threshold: float | None = None, quantile: float | None = None) -> Loss:
         if not 0 <= number <= 1:
             raise ValueError(f"{field} of cace must lie in [0, 1], got {number!r}")
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        value, gradient = cross_entropy_formula(log_p, p, q, context)
-        reverse, reverse_gradient = reverse_cross_entropy_formula(log_p, p, q, context)
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         # A single row is its own quantile, hence "sure".
         cut = cut_at if quantile is None else context.get("cace_threshold", 0.0)
-        sure = _confidence(q) >= cut
-        return (
-            torch.where(sure, value, reverse),
-            torch.where(sure.unsqueeze(-1), gradient, reverse_gradient),
-        )
+        sure = (_confidence(q) >= cut).to(q)  # exactly 0 or 1: the mix chooses one of the two
+        return mixed_formula(student, q, log_target(q).neg_(), sure, 1 - sure)
 
     if quantile is None:
         return from_formula(f"cace:{cut_at:g}", formula)
@@ -77,8 +72,8 @@ def _confidence(q: Tensor) -> Tensor:
 def confidence(coef: float = 0.5, warmup: float | None = None, schedule: str = "linear") -> Loss:
     r"""Auxiliary confidence loss: ``ce`` to (1−c)·q + c·ŷ, ŷ the student's own hard answer.
 
-    ŷ is balanced against the teacher: class k is chosen with the largest excess of its log-odds
-    over their 1−mean(q_k) quantile in the optimizer batch, so that about mean(q_k) of the examples
+    ŷ is balanced against the teacher: class k is chosen with the largest excess of log p_k
+    over its 1−mean(q_k) quantile in the optimizer batch, so that about mean(q_k) of the examples
     go to class k; for two classes that is p₁ > quantile(p₁; 1 − mean q₁). No gradient flows
     through ŷ, and the gradient is p − target. The coefficient c follows ``schedule``.
 
@@ -111,16 +106,16 @@ def confidence(coef: float = 0.5, warmup: float | None = None, schedule: str = "
             return coef * (done if done <= rise else 1.0)
         return coef * (min(1.0, done / rise) if rise else 1.0)
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        excess = _log_odds(log_p) - context.get("confidence_quantile", 0.0)
-        own = torch.nn.functional.one_hot(excess.argmax(-1), q.shape[-1]).to(q)
-        return cross_entropy_formula(log_p, p, torch.lerp(q, own, context.get("weight", coef)), {})
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        own = (_scores(student.log_p) - context.get("confidence_quantile", 0.0)).argmax(-1)
+        weight = float(context.get("weight", coef))
+        return cross_entropy_formula(student, _towards(q, own, weight), context)
 
     def statistics(logits: Tensor | None, q: Tensor) -> dict[str, Tensor | float]:
         assert logits is not None
-        odds = _log_odds(torch.log_softmax(logits, -1)).double()
+        scores = _scores(torch.log_softmax(logits, -1)).double()
         share = 1 - q.double().mean(0)
-        cut = _column_quantiles(odds, share.clamp(0, 1))
+        cut = _column_quantiles(scores, share.clamp(0, 1))
         return {"confidence_quantile": cut.to(logits.dtype)}
 
     given = "" if warmup is None else f":warmup={warmup:g}"
@@ -134,12 +129,19 @@ def confidence(coef: float = 0.5, warmup: float | None = None, schedule: str = "
     )
 
 
-def _log_odds(log_p: Tensor) -> Tensor:
-    """Return log p_k/(1−p_k), also where p_k rounds to one."""
-    top = log_p.argmax(-1, keepdim=True)
-    others = log_p.scatter(-1, top, -math.inf)
-    rest = torch.log1p(-others.exp()).scatter(-1, top, others.logsumexp(-1, keepdim=True))
-    return log_p - rest
+def _scores(log_p: Tensor) -> Tensor:
+    """Return what ranks the students' answers: log-odds for two classes, else log p_k."""
+    if log_p.shape[-1] == 2:  # the difference does not saturate where log p does
+        z = log_p[:, 1] - log_p[:, 0]
+        return torch.stack([-z, z], -1)
+    return log_p
+
+
+def _towards(q: Tensor, answer: Tensor, weight: float) -> Tensor:
+    """Return (1 − weight)·q + weight·one-hot(answer)."""
+    target = q * (1 - weight)
+    extra = target.new_full((len(q), 1), weight)
+    return target.scatter_add_(-1, answer.unsqueeze(-1), extra)
 
 
 def _column_quantiles(values: Tensor, shares: Tensor) -> Tensor:
@@ -175,14 +177,11 @@ def bootstrap(beta: float = 0.8, kind: str = "hard") -> Loss:
     if kind not in ("hard", "soft"):
         raise ValueError(f"kind of bootstrap must be 'hard' or 'soft', got {kind!r}")
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         if kind == "hard":
-            own = torch.nn.functional.one_hot(log_p.argmax(-1), q.shape[-1]).to(q)
-            return cross_entropy_formula(log_p, p, torch.lerp(own, q, beta), context)
-        value, gradient = cross_entropy_formula(log_p, p, q, context)
-        from_entropy = -torch.linalg.vecdot(p, log_p)
-        gradient = beta * gradient + (1 - beta) * pull_back(p, -log_p)
-        return beta * value + (1 - beta) * from_entropy, gradient
+            target = _towards(q, student.log_p.argmax(-1), 1 - beta)
+            return cross_entropy_formula(student, target, context)
+        return mixed_formula(student, q, -student.log_p, beta, 1 - beta)
 
     return from_formula(f"bootstrap:{beta:g}:{kind}", formula)
 
@@ -205,11 +204,11 @@ def product(alpha: float = 1.0, beta: float = 1.0) -> Loss:
     if not (0 <= alpha < math.inf and 0 <= beta < math.inf):
         raise ValueError(f"product needs finite powers >= 0, got {alpha!r}, {beta!r}")
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        log_target = beta * log_p
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        scores = beta * student.log_p
         if alpha:  # 0 · log 0 would be NaN; a class the teacher excludes stays excluded
-            log_target = log_target + alpha * q.log()
-        return cross_entropy_formula(log_p, p, torch.softmax(log_target, -1), context)
+            scores.add_(q.log(), alpha=alpha)
+        return cross_entropy_formula(student, torch.softmax(scores, -1), context)
 
     return from_formula(f"product:{alpha:g}:{beta:g}", formula)
 
@@ -234,10 +233,10 @@ def gce(q: float = 0.7) -> Loss:
     if not 0 < q <= 1:
         raise ValueError(f"q of gce must lie in (0, 1], got {q!r}")
 
-    def formula(log_p: Tensor, p: Tensor, t: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        exponent = q * log_p
-        value = -torch.linalg.vecdot(t, torch.expm1(exponent)) / q
-        pulled = exponent.exp_().mul_(t)
-        return value, p * pulled.sum(-1, keepdim=True) - pulled
+    def formula(student: Student, t: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        power = (q * student.log_p).expm1_()  # p^q − 1, exact also for small q
+        value = -torch.linalg.vecdot(t, power) / q
+        pulled = power.add_(1).mul_(t)
+        return value, (student.p * pulled.sum(-1, keepdim=True)).sub_(pulled)
 
     return from_formula(f"gce:{q:g}", formula)

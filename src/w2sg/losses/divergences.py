@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from w2sg.losses.entropies import forward_kl, reverse_kl
-from w2sg.losses.loss import Context, Loss, from_formula, pull_back
+from w2sg.losses.loss import Context, Loss, Student, from_formula
 
 SMALLEST = 1e-7
 
 
-def _squared(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    away = p - q
-    return torch.linalg.vecdot(away, away), pull_back(p, 2 * away)
+def _squared(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    away = student.p - q
+    return torch.linalg.vecdot(away, away), student.pull_back(2 * away)
 
 
 squared = from_formula("squared", _squared)
@@ -89,16 +89,16 @@ def bregman(generator: str | Generator, order: str = "left") -> Loss:
             raise ValueError(f"generator of bregman must be one of {known}, got {generator!r}")
         generator = GENERATORS[generator]
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        student, label = p.clamp_min(SMALLEST), q.clamp_min(SMALLEST)
-        a, b = (label, student) if order == "left" else (student, label)
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        mine, label = student.p.clamp_min(SMALLEST), q.clamp_min(SMALLEST)
+        a, b = (label, mine) if order == "left" else (mine, label)
         value = generator.value(a) - generator.value(b)
         value = value - torch.linalg.vecdot(generator.gradient(b), a - b)
         if order == "left":
-            slope = generator.curve(student, student - label)
+            slope = generator.curve(mine, mine - label)
         else:
-            slope = generator.gradient(student) - generator.gradient(label)
-        return value.clamp_min(0), pull_back(p, slope * (p >= SMALLEST))
+            slope = generator.gradient(mine) - generator.gradient(label)
+        return value.clamp_min(0), student.pull_back(slope * (student.p >= SMALLEST))
 
     return from_formula(_bregman_name(generator.name, order), formula)
 

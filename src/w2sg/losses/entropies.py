@@ -8,24 +8,32 @@ import math
 import torch
 from torch import Tensor
 
-from w2sg.losses.loss import Context, Loss, from_formula, pull_back
+from w2sg.losses.loss import Context, Loss, Student, from_formula
 
 LOG_OF_ZERO = math.log(1e-7)
 
 
-def cross_entropy_formula(
-    log_p: Tensor, p: Tensor, q: Tensor, context: Context
-) -> tuple[Tensor, Tensor]:
+def cross_entropy_formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
     """Value −⟨q, log p⟩, gradient p − q."""
-    return -torch.linalg.vecdot(q, log_p), p - q
+    return -torch.linalg.vecdot(q, student.log_p), student.p - q
 
 
-def reverse_cross_entropy_formula(
-    log_p: Tensor, p: Tensor, q: Tensor, context: Context
+def mixed_formula(
+    student: Student, q: Tensor, slope: Tensor, forward: Tensor | float, reverse: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """Value −⟨p, log q⟩ with log 0 floored, gradient p_j(−log q_j − value)."""
-    slope = -log_target(q)
-    return torch.linalg.vecdot(p, slope), pull_back(p, slope)
+    """Return ``forward``·ce + ``reverse``·⟨p, slope⟩, the slope taken as its derivative in p.
+
+    The weights are numbers or one per row. Overwrites ``slope``.
+    """
+    p = student.p
+    other = torch.linalg.vecdot(p, slope)
+    value = forward * -torch.linalg.vecdot(q, student.log_p) + reverse * other
+    a, b = (w.unsqueeze(-1) if isinstance(w, Tensor) else w for w in (forward, reverse))
+    if p.shape[-1] == 2:
+        return value, a * (p - q) + b * student.pull_back(slope)
+    # a(p − q) + bp(slope − ⟨p, slope⟩) in few passes over memory.
+    gradient = slope.sub_(other.unsqueeze(-1)).mul_(b).add_(a).mul_(p)
+    return value, gradient.sub_(a * q)
 
 
 def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
@@ -33,27 +41,30 @@ def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
     log_q = q.log()
     if log_floor is not None:
         return log_q.clamp_(min=log_floor)
+    # On a CPU the mask costs more than the logarithm, and soft labels rarely need it.
+    if q.device.type == "cpu" and bool(q.amin() > 0):
+        return log_q
     return log_q.masked_fill_(q == 0, LOG_OF_ZERO)
 
 
-def _forward_kl(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    return torch.linalg.vecdot(q, log_target(q) - log_p), p - q
+def _forward_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    return torch.linalg.vecdot(q, log_target(q).sub_(student.log_p)), student.p - q
 
 
-def _reverse_kl(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    slope = log_p - log_target(q)
-    return torch.linalg.vecdot(p, slope), pull_back(p, slope)
+def _reverse_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    slope = student.log_p - log_target(q)
+    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
 
 
-def _entropy(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    return -torch.linalg.vecdot(p, log_p), pull_back(p, -log_p)
+def _entropy(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    slope = -student.log_p
+    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
 
 
 ce = from_formula("ce", cross_entropy_formula)
 r"""Cross-entropy −Σ_k q_k log p_k; gradient p − q, which never vanishes on a wrong logit.
 
-Leads a student of limited information to the *primal* mean of the teacher (derived, bias–variance
-note section 2.5).
+Leads a student of limited information to the *primal* mean of the teacher (derived).
 
 >>> ce(torch.tensor([0.0, 20.0]), torch.tensor([0.5, 0.0]))
 tensor([ 0.6931, 20.0000])
@@ -70,7 +81,7 @@ reverse_kl = from_formula("reverse_kl", _reverse_kl)
 r"""KL(p‖q) = reverse_ce − H(p): imitates the teacher, with its fixed point at p = q.
 
 Binary gradient (z − logit q) p(1−p): the factor p(1−p) makes it vanish on a confident student,
-right or wrong, by nature. Leads to the *dual* mean of the teacher (derived, section 2.5). An exact
+right or wrong, by nature. Leads to the *dual* mean of the teacher (derived). An exact
 zero in q counts as log 1e-7.
 
 >>> reverse_kl(torch.tensor([0.0]), torch.tensor([0.5]))
@@ -102,7 +113,7 @@ def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
     Raises:
         ValueError: A floor that is not negative and finite, smoothing outside [0, 1].
 
-    Source: released code of Xu et al., arXiv 2505.24313 (note section 3); floor as in Wang et al.,
+    Source: released code of Xu et al., arXiv 2505.24313; floor as in Wang et al.,
     arXiv 1908.06112.
 
     >>> reverse_ce()(torch.tensor([0.0]), torch.tensor([1.0]))
@@ -120,11 +131,11 @@ def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
     if smoothing:
         parts.append(f"smoothing={smoothing:g}")
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         if smoothing:
             q = (1 - smoothing) * q + smoothing / q.shape[-1]
-        slope = -log_target(q, log_floor)
-        return torch.linalg.vecdot(p, slope), pull_back(p, slope)
+        slope = log_target(q, log_floor).neg_()
+        return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
 
     return from_formula(":".join(parts), formula)
 
@@ -133,7 +144,7 @@ def symmetric(a: float = 1.0, b: float = 0.1) -> Loss:
     r"""Symmetric loss a·ce + b·reverse_ce, with the labels of the default ``reverse_ce``.
 
     It sharpens: for one binary example the optimum is the root of Ap² + (a−A)p − aq = 0 with
-    A = b logit q (derived, note section 3.2), farther from ½ than q.
+    A = b logit q (derived), farther from ½ than q.
 
     Args:
         a: Weight of ``ce``, at least 0.
@@ -150,9 +161,7 @@ def symmetric(a: float = 1.0, b: float = 0.1) -> Loss:
     if not (0 <= a < math.inf and 0 <= b < math.inf and a + b > 0):
         raise ValueError(f"symmetric needs finite weights a, b >= 0, not both 0, got {a!r}, {b!r}")
 
-    def formula(log_p: Tensor, p: Tensor, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        value, gradient = cross_entropy_formula(log_p, p, q, context)
-        reverse, reverse_gradient = reverse_cross_entropy_formula(log_p, p, q, context)
-        return a * value + b * reverse, gradient.mul_(a).add_(reverse_gradient, alpha=b)
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        return mixed_formula(student, q, log_target(q).neg_(), a, b)
 
     return from_formula(f"symmetric:{a:g}:{b:g}", formula)

@@ -6,14 +6,44 @@ that look at a whole batch, ``needs_batch``, ``needs_logits`` and ``batch_statis
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+CACHED_NUMBERS = 2**16
+
 Context = Mapping[str, Tensor | float]
-Formula = Callable[[Tensor, Tensor, Tensor, Context], tuple[Tensor, Tensor]]
+Formula = Callable[["Student", Tensor, Context], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Student:
+    """The student's answers to some examples: p and log p, computed when first asked for."""
+
+    logits: Float[Tensor, "n k"]
+
+    @cached_property
+    def p(self) -> Float[Tensor, "n k"]:
+        """Probabilities."""
+        return torch.softmax(self.logits, dim=-1)
+
+    @cached_property
+    def log_p(self) -> Float[Tensor, "n k"]:
+        """Log-probabilities."""
+        return torch.log_softmax(self.logits, dim=-1)
+
+    def pull_back(self, slope: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        r"""Return the gradient in the logits, p_j (s_j − ⟨p, s⟩), of a function with slope s in p.
+
+        Two classes use p₀p₁(s₁ − s₀), which does not cancel on confident logits.
+        """
+        if self.p.shape[-1] == 2:
+            g = self.p.prod(-1) * (slope[:, 1] - slope[:, 0])
+            return torch.stack([-g, g], dim=-1)
+        return (slope - torch.linalg.vecdot(self.p, slope).unsqueeze(-1)).mul_(self.p)
 
 
 @dataclass(frozen=True)
@@ -154,23 +184,37 @@ def from_formula(
 
     Args:
         name: Name of the loss.
-        formula: ``(log p, p, q, context)``, all (n, K), to the value (n,) and its gradient with
-            respect to the logits (n, K).
+        formula: ``(student, q, context)`` to the value (n,) and its gradient with respect to the
+            logits (n, K).
         statistics: See `Loss`.
         needs_logits: See `Loss`.
         ramp: See `Loss`.
 
-    >>> linear = from_formula("linear", lambda log_p, p, q, c: (-(p * q).sum(-1), pull_back(p, -q)))
+    >>> linear = from_formula("linear", lambda s, q, c: (-(s.p * q).sum(-1), s.pull_back(-q)))
     >>> linear(torch.tensor([0.0]), torch.tensor([0.8]))
     tensor([-0.5000])
     """
 
     def function(logits: Tensor, targets: Tensor, context: Context) -> Tensor:
-        log_p = torch.log_softmax(logits.detach(), dim=-1)
-        value, gradient = formula(log_p, log_p.exp(), targets, context)
+        value, gradient = _by_blocks(formula, logits.detach(), targets, context)
         return _ClosedForm.apply(logits, value, gradient)
 
     return Loss(name, function, statistics, needs_logits, ramp)
+
+
+def _by_blocks(
+    formula: Formula, logits: Tensor, targets: Tensor, context: Context
+) -> tuple[Tensor, Tensor]:
+    """Evaluate rows block by block, so that on a CPU what a formula creates stays in the cache."""
+    n, k = logits.shape
+    rows = max(1, CACHED_NUMBERS * torch.get_num_threads() // max(k, 1))
+    if logits.device.type != "cpu" or n <= rows:
+        return formula(Student(logits), targets, context)
+    value, gradient = logits.new_empty(n), torch.empty_like(logits)
+    for start in range(0, n, rows):
+        block = slice(start, start + rows)
+        value[block], gradient[block] = formula(Student(logits[block]), targets[block], context)
+    return value, gradient
 
 
 def weighted_sum(name: str, parts: list[tuple[float, Loss]]) -> Loss:
@@ -232,17 +276,6 @@ def check_targets(
                 f"{row}; divide each row by its sum, or use (n,) for one probability"
             )
     return targets
-
-
-def pull_back(p: Float[Tensor, "n k"], slope: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    r"""Return the gradient in the logits, p_j (s_j − ⟨p, s⟩), of a function with slope s in p.
-
-    Two classes use p₀p₁(s₁ − s₀), which does not cancel on confident logits.
-    """
-    if p.shape[-1] == 2:
-        g = p.prod(-1) * (slope[:, 1] - slope[:, 0])
-        return torch.stack([-g, g], dim=-1)
-    return (slope - torch.linalg.vecdot(p, slope).unsqueeze(-1)).mul_(p)
 
 
 class _ClosedForm(torch.autograd.Function):

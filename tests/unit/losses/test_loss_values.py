@@ -106,8 +106,9 @@ def test_gradients_agree_with_finite_differences(name, k):
         elif name.startswith("bootstrap"):
             target = 0.8 * q + 0.2 * hard
         else:
-            odds = (p / (1 - p)).log() - context["confidence_quantile"]
-            target = 0.5 * q + 0.5 * F.one_hot(odds.argmax(-1), p.shape[-1])
+            scores = p.log() if k > 2 else (p / (1 - p)).log()
+            own = (scores - context["confidence_quantile"]).argmax(-1)
+            target = 0.5 * q + 0.5 * F.one_hot(own, p.shape[-1])
         expected = p - target
         torch.testing.assert_close(z.grad, expected[:, 1] if k == 1 else expected)
         return
