@@ -5,7 +5,8 @@ array belongs to run s, column i to test item i. ``w2sg.metrics`` has the ``…_
 that make such scores, AUROC included.
 """
 
+from w2sg.gain.comparison import Comparison, Difference, compare, holm
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.measures import gain, gap, opr, pgr
 
-__all__ = ["Estimate", "gain", "gap", "opr", "pgr"]
+__all__ = ["Comparison", "Difference", "Estimate", "compare", "gain", "gap", "holm", "opr", "pgr"]

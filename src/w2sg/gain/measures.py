@@ -8,11 +8,15 @@ from scipy import stats
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg.gain.estimate import Estimate
-from w2sg.gain.interval import Method, check_interval, contrast_interval, ratio_interval
+from w2sg.gain.interval import (
+    GATE_LEVEL,
+    Method,
+    check_interval,
+    contrast_interval,
+    ratio_interval,
+)
 from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
 from w2sg.gain.scores import Scores, stack_scores
-
-GATE_LEVEL = 0.95
 
 
 def gain(
@@ -118,7 +122,7 @@ def pgr(
         groups: One label per item; items with one label (a passage, a user) move together.
         seed: Seed of the resampling.
         method: ``"percentile"``, ``"bca"``, ``"fieller"``; ``"auto"`` is the percentile interval
-            where every replicate of the gap is positive and Fieller's where the gap is small.
+            where the gap is large and widens to Fieller's, and for the gate, where it is small.
         ratio: ``"of_means"``: the ratio of the mean gain to the mean gap; ``"mean_of_ratios"``:
             the mean over seeds of each run's own PGR, to first order in the items, withheld unless
             each run's gap is above zero at 95 %.
