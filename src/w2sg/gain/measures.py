@@ -53,12 +53,11 @@ def gain(
     >>> rng = np.random.default_rng(0)
     >>> teacher, student = rng.random((5, 800)) < 0.7, rng.random((5, 800)) < 0.8
     >>> print(gain(teacher, student))
-    0.093 [0.081, 0.103]
+    0.093 [0.081, 0.104]
     """
     check_interval(level, method)
     scores = stack_scores({"teacher": teacher, "student": student}, groups)
-    replicates = crossed_replicates(scores.values, seed, n_replicates)
-    return _contrast(scores, replicates, np.array([-1.0, 1.0]), level, method)
+    return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
 
 
 def gap(
@@ -92,8 +91,7 @@ def gap(
     """
     check_interval(level, method)
     scores = stack_scores({"teacher": teacher, "ceiling": ceiling}, groups)
-    replicates = crossed_replicates(scores.values, seed, n_replicates)
-    return _contrast(scores, replicates, np.array([-1.0, 1.0]), level, method)
+    return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
 
 
 def pgr(
@@ -227,6 +225,11 @@ def opr(
     return _ratio(risks, replicates, top, bottom, level, method, "risk of the student")
 
 
+def _mean(scores: Scores, level: float, method: str, seed: int, n_replicates: int) -> Estimate:
+    replicates = crossed_replicates(scores.values, seed, n_replicates)
+    return _contrast(scores, replicates, np.ones(1), level, method)
+
+
 def _contrast(
     scores: Scores, replicates: Replicates, weights: FloatArray, level: float, method: str
 ) -> Estimate:
@@ -279,8 +282,7 @@ def _mean_of_ratios(
     ratios = (student - teacher).mean(axis=1, keepdims=True) / mean_gap
     items = ratios + (student - teacher - ratios * gaps) / mean_gap
     linear = Scores(items[..., None], scores.note)
-    replicates = crossed_replicates(linear.values, seed, n_replicates)
-    return _contrast(linear, replicates, np.ones(1), level, method)
+    return _mean(linear, level, method, seed, n_replicates)
 
 
 def _withheld(scores: Scores, reason: str, level: float, method: str) -> Estimate:
