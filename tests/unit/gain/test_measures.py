@@ -225,3 +225,21 @@ def test_unknown_ratio():
     t, s, c = experiment()
     with pytest.raises(ValueError, match="ratio must be"):
         pgr(t, s, c, ratio="median")
+
+
+def test_units_of_the_score_do_not_matter():
+    """Catches a tolerance or a cut in units of accuracy: PGR is free of scale and origin."""
+    t, s, c = experiment()
+    plain, other = pgr(t, s, c), pgr(*(1e6 * x - 3e5 for x in (t, s, c)))
+    assert (other.estimate, other.low, other.high) == pytest.approx(
+        (plain.estimate, plain.low, plain.high), rel=1e-6
+    )
+
+
+def test_identical_models_have_no_interval_to_speak_of():
+    """Catches NaN from a covariance of zero."""
+    t, _, c = experiment()
+    same = gain(t, t)
+    assert (same.estimate, same.low, same.high) == (0, 0, 0)
+    assert pgr(t, t, c).estimate == 0
+    assert pgr(t, c, c).estimate == 1
