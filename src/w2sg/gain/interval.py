@@ -117,4 +117,6 @@ def _fieller(numerator: FloatArray, denominator: FloatArray, tail: float) -> tup
     if (len(falling) + never) / len(numerator) >= tail:
         return -np.inf, np.inf
     inside = points[(share >= tail) & (share <= 1 - tail)]
+    if len(inside) == 0:  # one ratio in nearly all replicates, such as student = teacher
+        inside = points[share >= tail][:1]
     return float(inside[0]), float(inside[-1])
