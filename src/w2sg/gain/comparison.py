@@ -139,7 +139,7 @@ def compare(
     >>> [(d.name, d.decided) for d in compare(runs, "ce").differences]
     [('reverse', True), ('noise', False)]
     """
-    check_interval(level, "auto")
+    check_interval(level, "auto", n_replicates)
     if reference not in runs:
         raise ValueError(f"reference must be one of {', '.join(runs)}, got {reference!r}")
     names = [name for name in runs if name != reference]

@@ -103,6 +103,8 @@ def variance_components(
 def _pairs(sources: Mapping[str, ArrayLike] | None, n_runs: int) -> tuple[FloatArray, list[str]]:
     """Return which sources differ in each pair of runs (pairs, sources)."""
     sources = {"run": np.arange(n_runs)} if sources is None else sources
+    if not sources:
+        raise ValueError("sources must name at least one source of randomness, got none")
     first, second = np.triu_indices(n_runs, 1)
     columns = []
     for name, levels in sources.items():

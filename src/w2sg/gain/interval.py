@@ -1,5 +1,6 @@
 """From replicates of a numerator and a denominator to the interval of their ratio."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from w2sg.gain.resample import Replicates
 
 Method = Literal["auto", "percentile", "bca", "fieller"]
 GATE_LEVEL = 0.95
+TAIL_REPLICATES = 10
 METHODS = ("auto", "percentile", "bca", "fieller")
 
 
@@ -60,10 +62,10 @@ def ratio_interval(
     return ratio, float(low), float(high), method
 
 
-def check_interval(level: float, method: str) -> None:
-    """Refuse a level outside (0, 1) and a method that does not exist.
+def check_interval(level: float, method: str, n_replicates: int) -> None:
+    """Refuse a level outside (0, 1), an unknown method, too few replicates for the level.
 
-    >>> check_interval(95, "percentile")
+    >>> check_interval(95, "percentile", 2000)
     Traceback (most recent call last):
     ...
     ValueError: level must be below 1, got 95
@@ -71,6 +73,12 @@ def check_interval(level: float, method: str) -> None:
     as_floats("level", level, low=0.0, high=1.0, open_low=True, open_high=True, ndim=0)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    needed = math.ceil(TAIL_REPLICATES * 2 / (1 - level) - 1e-6)
+    if n_replicates < needed:
+        raise ValueError(
+            f"n_replicates must be at least {needed} for level {level:g}, so that "
+            f"{TAIL_REPLICATES} lie in each tail, got {n_replicates}"
+        )
 
 
 def _shares(

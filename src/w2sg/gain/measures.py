@@ -48,14 +48,14 @@ def gain(
         The gain in units of the score.
 
     Raises:
-        ValueError: Arrays that do not fit each other, a bad level or method.
+        ValueError: Arrays that do not fit each other, a bad level or method, too few replicates.
 
     >>> rng = np.random.default_rng(0)
     >>> teacher, student = rng.random((5, 800)) < 0.7, rng.random((5, 800)) < 0.8
     >>> print(gain(teacher, student))
     0.093 [0.081, 0.104]
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     scores = stack_scores({"teacher": teacher, "student": student}, groups)
     return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
 
@@ -89,7 +89,7 @@ def gap(
     >>> print(gap([0, 1, 0, 1, 0, 1, 0, 1], [1, 1, 1, 1, 1, 1, 0, 1]))
     0.375 [-0.060, 0.846]
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     scores = stack_scores({"teacher": teacher, "ceiling": ceiling}, groups)
     return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
 
@@ -130,7 +130,7 @@ def pgr(
         The PGR, 0 for the teacher, 1 for the ceiling; neither is a bound.
 
     Raises:
-        ValueError: Arrays that do not fit each other, a bad level or method.
+        ValueError: Arrays that do not fit each other, a bad level or method, too few replicates.
 
     Burns et al. 2023 (arXiv 2312.09390), section 3, define the ratio; interval and gate are
     derived here.
@@ -142,7 +142,7 @@ def pgr(
     >>> print(pgr(teacher, student, None))
     withheld: no ceiling was trained: PGR needs the strong model trained on true labels
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     if ratio not in ("of_means", "mean_of_ratios"):
         raise ValueError(f"ratio must be 'of_means' or 'mean_of_ratios', got {ratio!r}")
     if ceiling is None:
@@ -206,7 +206,7 @@ def opr(
     >>> print(opr(baseline, student))
     1.451 [1.390, 1.521]
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     as_floats("best", best, ndim=0)
     scores = stack_scores({"baseline": baseline, "student": student}, groups)
     risks = Scores(best - scores.values, scores.note)

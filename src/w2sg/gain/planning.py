@@ -167,7 +167,9 @@ def plan(
     else:
         components, spread = _from_pilot(pilot, paired, groups)
         n = components.n_items
-        sizes = (max(2, n // 2), n, 2 * n, 4 * n) if n_items is None else _sizes(n_items)
+        sizes = (
+            tuple(sorted({max(2, n // 2), n, 2 * n, 4 * n})) if n_items is None else _sizes(n_items)
+        )
     goal = scale * target
     options = tuple(_option(spread, goal, size, level, power, hours_per_run) for size in sizes)
     needed = (stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)) ** 2 * spread.items

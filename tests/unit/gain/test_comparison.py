@@ -75,7 +75,18 @@ def test_table_and_forest_tell_the_same():
         ({"a": [0, 1], "b": [1, 1]}, "c", {}, "reference must be one of a, b, got 'c'"),
         ({"a": [0, 1]}, "a", {}, "a method besides the reference"),
         ({"a": [0, 1], "b": [1, 1, 0]}, "a", {}, "b must have the items of a"),
-        ({"a": [0, 1], "b": [1, 1]}, "a", {"n_replicates": 30}, "n_replicates must be above 40"),
+        (
+            {"a": [0, 1], **{str(k): [1, 1] for k in range(20)}},
+            "a",
+            {"n_replicates": 500},
+            "n_replicates must be above 800 to decide 20 comparisons",
+        ),
+        (
+            {"a": [0, 1], "b": [1, 1]},
+            "a",
+            {"n_replicates": 30},
+            "n_replicates must be at least 400",
+        ),
     ],
 )
 def test_refusals(runs, reference, options, words):

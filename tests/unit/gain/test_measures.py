@@ -209,6 +209,8 @@ def test_same_seed_same_interval():
         (([1.0, np.nan], [0.0, 1.0]), {}, "teacher must be finite, got nan at index 1"),
         ((np.ones((2, 2, 2)), np.ones((2, 2, 2))), {}, "shape .seeds, items."),
         (([1, 0], [0, 1]), {"level": 95}, "level must be below 1"),
+        (([1, 0], [0, 1]), {"level": 0.999}, "n_replicates must be at least 20000 for level 0.999"),
+        (([1, 0], [0, 1]), {"n_replicates": 0}, "n_replicates must be at least 400"),
         (([1, 0], [0, 1]), {"method": "bootstrap"}, "method must be one of"),
         (([1, 0], [0, 1]), {"groups": [1]}, "groups must have one label per item"),
         (([1, 0], [0, 1]), {"groups": [1, 1]}, "at least 2 different labels"),
