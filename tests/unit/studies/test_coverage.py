@@ -26,7 +26,7 @@ def test_experiments_have_the_gap_they_claim():
     rng = np.random.default_rng(0)
     for draw, size in (
         (lambda: _normal(rng, 5, (0.4, 0.4, 0.2), 5.5, 0.5), 5.5),
-        (lambda: _accuracies(rng, 5, 10.0, 0.5)[0], RATES[1] - RATES[0]),
+        (lambda: _accuracies(rng, 5, 10.0, 0.5), RATES[1] - RATES[0]),
     ):
         gaps = []
         for _ in range(1000):
