@@ -2,16 +2,23 @@
 
 from w2sg.train.projections.find import find_attention
 from w2sg.train.projections.head import head_parameters
+from w2sg.train.projections.probe import Check, probe_layout, verify_layouts
+from w2sg.train.projections.select import Selection, select
 from w2sg.train.projections.sites import Attention, Layout, Projection
 from w2sg.train.projections.split import SplitProjection, refuse, split_fused
 
 __all__ = [
     "Attention",
+    "Check",
     "Layout",
     "Projection",
+    "Selection",
     "SplitProjection",
     "find_attention",
     "head_parameters",
+    "probe_layout",
     "refuse",
+    "select",
     "split_fused",
+    "verify_layouts",
 ]
