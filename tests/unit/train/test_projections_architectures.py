@@ -34,10 +34,10 @@ FUSED = [
     "qwen3_next",
     "deepseek_v3",
 ]
-# Softmax, normalisation or position terms of these run in float32 whatever the weights are.
-SINGLE = {"bloom", "mpt", "falcon_alibi", "falcon_mqa", "falcon_grouped", "qwen3_next", "phi3",
-          "gpt_neox", "persimmon", "deepseek_v3", "gpt_bigcode_mqa", "gpt_bigcode_mha",
-          "codegen"}  # fmt: skip
+
+
+def tolerance(name):
+    return 1e-5 if name in NO_DOUBLE else 1e-12
 
 
 def build(name):
@@ -75,8 +75,7 @@ def test_split_equals_fused_and_back(name):
     kinds = {n: type(m) for n, m in model.named_modules()}
     names = split_fused(model)
     assert names
-    single = before.dtype == torch.float32 or name in SINGLE
-    assert torch.allclose(outputs(model, inputs), before, rtol=0, atol=1e-5 if single else 1e-12)
+    assert torch.allclose(outputs(model, inputs), before, rtol=0, atol=tolerance(name))
     assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
     assert list(model.state_dict()) == list(state)
     model.load_state_dict(state)
@@ -94,8 +93,7 @@ def test_keys_stay_bitwise_after_five_decayed_steps(name):
     start = {k: v.clone() for k, v in model.state_dict().items()}
     keys = [p for s in find_attention(model) for p in s.roles["k"]]
     policy = apply(model, "qv", ratio=2.0, lr=1e-3, lr_head=1e-3)
-    single = before.dtype == torch.float32 or name in SINGLE
-    assert torch.allclose(outputs(model, inputs), before, rtol=0, atol=1e-5 if single else 1e-12)
+    assert torch.allclose(outputs(model, inputs), before, rtol=0, atol=tolerance(name))
     assert not model.training
     optimizer = policy.make_optimizer(weight_decay=0.1)
     target = torch.randn(before.shape, generator=torch.Generator().manual_seed(2)).to(before)
@@ -151,7 +149,6 @@ def test_saved_model_loads_into_the_unmodified_class(name, tmp_path):
     split.save_pretrained(tmp_path)
     plain = type(model).from_pretrained(tmp_path, dtype=next(model.parameters()).dtype).eval()
     inputs = example(model)
-    single = name in SINGLE or name in NO_DOUBLE
-    assert torch.allclose(
-        outputs(plain, inputs), outputs(split, inputs), rtol=0, atol=1e-5 if single else 1e-12
-    )
+    # transformers declares DeBERTa's separate biases as float32 and reloads them so
+    atol = 1e-8 if name == "deberta" else tolerance(name)
+    assert torch.allclose(outputs(plain, inputs), outputs(split, inputs), rtol=0, atol=atol)

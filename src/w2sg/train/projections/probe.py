@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from w2sg.train.projections.find import find_attention
 from w2sg.train.projections.sites import Attention, Layout, Projection
-from w2sg.train.projections.split import SplitProjection
 
 TOKENS = 5
 
@@ -74,9 +73,7 @@ def verify_layouts(model: nn.Module, inputs: Mapping[str, Any] | None = None) ->
     return [Check(m, _runs(mapped[m]), _runs(probed[m])) for m in watched]
 
 
-def probe_layout(
-    model: nn.Module, module: str, inputs: Mapping[str, Any] | None = None
-) -> Layout:
+def probe_layout(model: nn.Module, module: str, inputs: Mapping[str, Any] | None = None) -> Layout:
     """Return how the outputs of one fused projection are divided, from gradients alone.
 
     Args:
