@@ -343,9 +343,10 @@ def _state_bytes(numbers: int, width: int, optimizer: str) -> int:
 
 
 def _linear_weights(model: nn.Module) -> dict[str, int]:
+    modules: dict[str, Any] = dict(model.named_modules())
     return {
         name: module.weight.numel()
-        for name, module in model.named_modules()
+        for name, module in modules.items()
         if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
     }
 
