@@ -181,7 +181,7 @@ def noise_and_floor(m: Any, mse: Any) -> NoiseAndFloor:
     losses = [float((residual(d) ** 2).sum()) for d in grid]
     best = int(np.argmin(losses))
     bounds = sorted((grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]))
-    found = scipy.optimize.minimize_scalar(
+    found: Any = scipy.optimize.minimize_scalar(
         lambda d: float((residual(d) ** 2).sum()),
         bounds=bounds,
         method="bounded",

@@ -115,21 +115,22 @@ def correlation_dimension(
         if n_boot:
             raise ValueError(f"n_boot must be 0 for batches, got {n_boot}; pass whole matrices")
         return _of_batches(Phi_s, Phi_w, d_s, d_w, debias, center)
-    s, w = as_features("Phi_s", Phi_s), as_features("Phi_w", Phi_w)
+    s, w = as_features("Phi_s", Phi_s, scan=False), as_features("Phi_w", Phi_w, scan=False)
     if len(s) != len(w):
         raise ValueError(f"Phi_s and Phi_w must pair row by row, got {len(s)} and {len(w)} rows")
     if method == "auto":
         method = "stream" if len(s) >= max(s.shape[1], w.shape[1]) else "gram"
     _check(d_s, d_w, len(s), s.shape[1], w.shape[1], debias, center)
     if method == "stream":
-        v_s = _whitening("Phi_s", _moment(s, center), d_s)
-        v_w = _whitening("Phi_w", _moment(w, center), d_w)
+        v_s = _whitening("Phi_s", _moment("Phi_s", s, center), d_s)
+        v_w = _whitening("Phi_w", _moment("Phi_w", w, center), d_w)
         if n_boot == 0:
             cross = _cross(s, v_s, w, v_w, center) if d_w <= d_s else _cross(w, v_w, s, v_s, center)
             return _result(cross, len(s), d_s, d_w, "stream", debias, center, None)
         u_s, u_w = (_centred(a, center) @ v for a, v in ((s, v_s), (w, v_w)))
         cross = u_s.T @ u_w
     else:
+        s, w = as_features("Phi_s", s), as_features("Phi_w", w)
         u_s = _left_vectors("Phi_s", _centred(s, center), d_s, method, child_seed(seed, "s"))
         u_w = _left_vectors("Phi_w", _centred(w, center), d_w, method, child_seed(seed, "w"))
         cross = u_s.T @ u_w
@@ -245,12 +246,17 @@ def _centred(x: np.ndarray, center: bool) -> FloatArray:
     return x - x.mean(axis=0) if center else x
 
 
-def _moment(x: np.ndarray, center: bool) -> FloatArray:
+def _moment(name: str, x: np.ndarray, center: bool) -> FloatArray:
     if x.dtype == np.float64 and not center:
-        return x.T @ x
-    scatter = Scatter()
-    scatter.update(x)
-    return scatter.moment(center=center)
+        moment = x.T @ x
+    else:
+        scatter = Scatter()
+        scatter.update(x)
+        moment = scatter.moment(center=center)
+    if not np.isfinite(moment).all():
+        as_features(name, x)
+        raise ValueError(f"{name} has values above 1e150; rescale it")
+    return moment
 
 
 def _cross(
