@@ -11,9 +11,10 @@ from sklearn.linear_model import Ridge
 from w2sg._seeds import child_seed
 from w2sg.diagnostics.probe_runs import run_probe_w2s
 
-ROWS, D_W, D_S, TRIALS = 8000, 128, 256, 10
-SIZES_N = np.linspace(400, 2000, 20).astype(int)
-UNLABELLED = 4000
+# the published range of sizes, on features a third as wide
+ROWS, D_W, D_S, TRIALS = 16_000, 128, 256, 10
+SIZES_N = np.linspace(800, 3000, 20).astype(int)
+UNLABELLED = 9_800
 RIDGES = np.geomspace(1e-3, 1e3, 8)
 
 

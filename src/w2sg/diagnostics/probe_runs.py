@@ -263,7 +263,7 @@ class _Solver:
         width = len(gram)
         values = vectors = None
         if m > width:
-            values, vectors = scipy.linalg.eigh(gram)
+            values, vectors = scipy.linalg.eigh(gram, driver="evd")
             values, vectors = values[::-1], vectors[:, ::-1]
             weakest = values[min(probe.rank or width, width) - 1]
             if weakest + lam.min() < GRAM_RESOLUTION * values[0]:
@@ -290,7 +290,9 @@ class _Solver:
             centred = products - total[:, None] * np.atleast_2d(mean_y)[:, None, :]
             constant = np.broadcast_to(mean_y, (ridges, k))
         rotated = self.vectors.T @ centred
-        weights = self.vectors @ (self.inverse[:, :, None] * rotated)
+        scaled = self.inverse[:, :, None] * rotated
+        flat = self.vectors @ np.moveaxis(scaled, 0, 1).reshape(scaled.shape[1], -1)
+        weights = np.moveaxis(flat.reshape(-1, ridges, k), 1, 0)
         if self.intercept:
             constant = constant - (getattr(moments, f"{side}_sum") / moments.rows) @ weights
         return weights, constant
