@@ -337,9 +337,9 @@ def fit(X: FloatArray, y: FloatArray, ridge: float = 0.0) -> FloatArray:
     rows, columns = X.shape[-2:]
     if rows >= columns:
         gram = X.mT @ X + ridge * np.eye(columns)
-        return np.asarray(np.linalg.solve(gram, X.mT @ y[..., None])[..., 0])
+        return np.linalg.solve(gram, X.mT @ y[..., None])[..., 0].astype(np.float64)
     gram = X @ X.mT + ridge * np.eye(rows)
-    return np.asarray((X.mT @ np.linalg.solve(gram, y[..., None]))[..., 0])
+    return (X.mT @ np.linalg.solve(gram, y[..., None]))[..., 0].astype(np.float64)
 
 
 def _average(
