@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from w2sg._seeds import child_seed
 from w2sg.figures import new_figure
+from w2sg.figures.canvas import PALETTE
 from w2sg.studies.study import Claim, Study
 from w2sg.theory.discrepancy import (
     RiskSummary,
@@ -34,7 +35,6 @@ GRID = np.linspace(400, 4000, 20).astype(int)
 OVERLAPS = (10, 50, 90)
 PANELS = ((10, 0.01), (90, 0.01), (90, 4e-4))  # overlap and noise of the excess-risk figure
 PREDICTORS = ("teacher_risk", "student_risk", "baseline_risk", "ceiling_risk")
-COLOURS = {"teacher_risk": "C1", "student_risk": "C0", "baseline_risk": "C2", "ceiling_risk": "C3"}
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,11 @@ def excess_risks(measured: Measurements | None = None) -> Study:
             panel, trials = axes[2 * row + column], measured.risks[sweep, d_sw, sigma2]
             exact, dotted = _exact(sweep, d_sw, sigma2, GRID), _dotted(sweep, d_sw, sigma2, GRID)
             mean, spread = trials.mean(axis=0), trials.std(axis=0, ddof=1)
-            for k, name in enumerate(PREDICTORS):
-                label = f"{name.removesuffix('_risk')}"
-                panel.errorbar(
-                    GRID, mean[:, k], spread[:, k], fmt="o", ms=3, lw=1, color=COLOURS[name]
-                )
-                panel.plot(GRID, getattr(exact, name), color=COLOURS[name], label=label)
-                panel.plot(GRID, getattr(dotted, name), ":", color=COLOURS[name])
+            for k, (name, colour) in enumerate(zip(PREDICTORS, PALETTE, strict=False)):
+                label = name.removesuffix("_risk")
+                panel.errorbar(GRID, mean[:, k], spread[:, k], fmt="o", ms=3, lw=1, color=colour)
+                panel.plot(GRID, getattr(exact, name), color=colour, label=label)
+                panel.plot(GRID, getattr(dotted, name), ":", color=colour)
                 key = f"{name}_over_{sweep}_d_sw{d_sw}_sigma2_{sigma2:g}"
                 arrays[key], arrays[f"{key}_exact"] = mean[:, k], getattr(exact, name)
                 arrays[f"{key}_std"], arrays[f"{key}_dotted"] = spread[:, k], getattr(dotted, name)
@@ -194,7 +192,6 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
     measured = measured or measure()
     figure, axes = new_figure(2, 2, width=10.0, height=7.0)
     arrays: dict[str, Array] = {"grid": GRID.astype(float)}
-    below = True
     for i, d_sw in enumerate(OVERLAPS):
         for column, sweep in enumerate("nN"):
             trials = measured.risks[sweep, d_sw, 0.01]
@@ -202,20 +199,19 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
             for row, (name, form) in enumerate((("pgr", _pgr), ("opr", _opr))):
                 panel: Axes = axes[2 * row + column]
                 mean, spread = form(trials.mean(axis=0)), form(trials).std(axis=0, ddof=1)
-                panel.errorbar(GRID, mean, spread, fmt="o", ms=3, lw=1, color=f"C{i}")
-                panel.plot(GRID, getattr(exact, name), color=f"C{i}", label=f"d_sw = {d_sw}")
-                panel.plot(GRID, getattr(dotted, name), ":", color=f"C{i}")
+                panel.errorbar(GRID, mean, spread, fmt="o", ms=3, lw=1, color=PALETTE[i])
+                panel.plot(GRID, getattr(exact, name), color=PALETTE[i], label=f"d_sw = {d_sw}")
+                panel.plot(GRID, getattr(dotted, name), ":", color=PALETTE[i])
                 panel.set(xlabel=_axis_label(sweep), ylabel=name.upper())
                 key = f"{name}_over_{sweep}_d_sw{d_sw}"
                 arrays[key], arrays[f"{key}_std"] = mean, spread
                 arrays[f"{key}_exact"] = getattr(exact, name)
                 arrays[f"{key}_dotted"] = getattr(dotted, name)
-                below &= bool((getattr(dotted, name) <= getattr(exact, name)).all())
     axes[0].legend()
-    return Study(arrays, figure, _ratio_claims(arrays, below))
+    return Study(arrays, figure, _ratio_claims(arrays))
 
 
-def _ratio_claims(arrays: dict[str, Array], below: bool) -> tuple[Claim, ...]:
+def _ratio_claims(arrays: dict[str, Array]) -> tuple[Claim, ...]:
     ordered = all(
         (
             np.diff([arrays[f"{name}_over_{sweep}_d_sw{d_sw}"] for d_sw in OVERLAPS], axis=0) < 0
@@ -223,6 +219,18 @@ def _ratio_claims(arrays: dict[str, Array], below: bool) -> tuple[Claim, ...]:
         for name in ("pgr", "opr")
         for sweep in "nN"
     )
+    excess = {
+        sweep: np.array(
+            [
+                arrays[f"{name}_over_{sweep}_d_sw{d_sw}_dotted"]
+                - arrays[f"{name}_over_{sweep}_d_sw{d_sw}_exact"]
+                for name in ("pgr", "opr")
+                for d_sw in OVERLAPS
+            ]
+        )
+        for sweep in "nN"
+    }
+    crossing = int(GRID[(excess["N"] > 0).any(axis=0)].max(initial=0))
     fine = np.arange(300, 4001)
     exact = {d_sw: _exact("N", d_sw, 0.01, fine) for d_sw in OVERLAPS}
     peaks = [int(fine[summary.pgr.argmax()]) for summary in exact.values()]
@@ -246,7 +254,14 @@ def _ratio_claims(arrays: dict[str, Array], below: bool) -> tuple[Claim, ...]:
             labels == [429, 683, 1029],
         ),
         Claim(
-            "The paper's dotted curves lie below the exact ratios", f"everywhere: {below}", below
+            "The paper's dotted curves lie below the exact ratios at N = 4000",
+            f"largest excess over n: {excess['n'].max():.4f}",
+            bool((excess["n"] <= 0).all()),
+        ),
+        Claim(
+            "They are no bounds at few pseudo-labels, where d_s/N stands for κ(d_s, N)",
+            f"largest excess over N: {excess['N'].max():.4f}, all of them at N ≤ {crossing}",
+            bool(excess["N"].max() > 0.01 and crossing < 1000),
         ),
     )
 
@@ -280,7 +295,7 @@ def _errors(
 def _fit(data: tuple[Array, Array], columns: slice, target: Array) -> Array:
     gram, noise = data
     sides = np.stack([gram[columns] @ target, noise[columns]], axis=-1)
-    return np.linalg.solve(gram[columns, columns], sides)
+    return np.asarray(np.linalg.solve(gram[columns, columns], sides), dtype=np.float64)
 
 
 def _exact(sweep: str, d_sw: int, sigma2: float, grid: NDArray[np.int_]) -> RiskSummary:

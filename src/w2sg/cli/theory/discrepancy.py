@@ -177,16 +177,17 @@ def _record(sweep: _Sweep) -> dict[str, Any]:
 
 
 def _print_tables(sweep: _Sweep, limits: list) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     shown = np.unique(
         np.rint(np.linspace(0, len(sweep.x) - 1, min(len(sweep.x), _ROWS_PER_CURVE))).astype(int)
     )
     table = Table(
         title=f"d_w = {sweep.d_w:g}, d_s = {sweep.d_s:g}, σ² = {sweep.sigma2:g}, "
-        f"γ² = {sweep.gamma**2:g}"
+        f"γ² = {sweep.gamma**2:g}",
+        box=SIMPLE_HEAD,
     )
     for name in ("d_sw", "n", "N", "teacher", "student", "baseline", "ceiling", "PGR", "OPR"):
         table.add_column(name, justify="right")
@@ -197,13 +198,18 @@ def _print_tables(sweep: _Sweep, limits: list) -> None:
             ratios = [f"{getattr(curve.summary, name)[i]:.3f}" for name in _FIELDS[4:]]
             table.add_row(f"{curve.d_sw:g}", f"{sizes['n']:g}", f"{sizes['N']:g}", *risks, *ratios)
         table.add_section()
+    console = Console()
+    needed_width = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console = Console(width=max(console.width, needed_width))  # never cut a number short
     console.print(table)
     if len(shown) < len(sweep.x):
         console.print(
             f"{len(shown)} of {len(sweep.x)} points for each curve; --json or --out has them all."
         )
 
-    wins = Table(title="Sample sizes from which the student's variance is the smaller")
+    wins = Table(
+        title="Sample sizes from which the student's variance is the smaller", box=SIMPLE_HEAD
+    )
     for name in ("d_sw", "n", "N to beat teacher", "N to beat baseline", "n to beat baseline"):
         wins.add_column(name, justify="right")
     for curve, limit in zip(sweep.curves, limits, strict=True):

@@ -133,7 +133,6 @@ def summarise(
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = teacher - ceiling
         pgr = np.where((gap == 0) | np.isinf(ceiling), np.nan, (teacher - student) / gap)
-        pgr = np.where(np.isinf(teacher) & np.isfinite(student) & np.isfinite(ceiling), 1.0, pgr)
         opr = np.where(student == 0, np.nan, baseline / student)
     return RiskSummary(
         teacher_risk=teacher[()],
