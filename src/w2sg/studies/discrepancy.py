@@ -155,7 +155,7 @@ def excess_risks(measured: Measurements | None = None) -> Study:
                 error = spread[:, k] / np.sqrt(len(trials))
                 worst = max(worst, float((abs(mean[:, k] - getattr(exact, name)) / error).max()))
             panel.set(yscale="log", ylabel="excess risk", title=f"d_sw = {d_sw}, σ² = {sigma2:g}")
-            panel.set_xlabel(_axis_label(sweep))
+            panel.set_xlabel(_axis_label(sweep) if row == len(PANELS) - 1 else "")
     axes[0].legend()
     low = np.concatenate([measured.risks[sweep, 10, 0.01].mean(axis=0) for sweep in "nN"])
     bias = measured.risks["n", 90, 4e-4].mean(axis=0)[-1]
@@ -202,7 +202,7 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
                 panel.errorbar(GRID, mean, spread, fmt="o", ms=3, lw=1, color=PALETTE[i])
                 panel.plot(GRID, getattr(exact, name), color=PALETTE[i], label=f"d_sw = {d_sw}")
                 panel.plot(GRID, getattr(dotted, name), ":", color=PALETTE[i])
-                panel.set(xlabel=_axis_label(sweep), ylabel=name.upper())
+                panel.set(ylabel=name.upper(), xlabel=_axis_label(sweep) if row else "")
                 key = f"{name}_over_{sweep}_d_sw{d_sw}"
                 arrays[key], arrays[f"{key}_std"] = mean, spread
                 arrays[f"{key}_exact"] = getattr(exact, name)
