@@ -31,7 +31,8 @@ Array = NDArray[np.float64]
 
 D_W, D_S, D_GT, D = 200, 100, 300, 20000
 N_LABELS, N_PSEUDO = 2000, 4000
-GRID = np.linspace(400, 4000, 20).astype(int)
+GRID = np.linspace(400, 4000, 20).astype(int).astype(float)  # whole numbers
+FINE = np.linspace(400, 4000, 181)
 OVERLAPS = (10, 50, 90)
 PANELS = ((10, 0.01), (90, 0.01), (90, 4e-4))  # overlap and noise of the excess-risk figure
 PREDICTORS = ("teacher_risk", "student_risk", "baseline_risk", "ceiling_risk")
@@ -129,7 +130,7 @@ def bound_illustration() -> Study:
 def excess_risks(measured: Measurements | None = None) -> Study:
     """Draw the four excess risks against n and N: low overlap, high overlap, bias-dominated.
 
-    Points with bars of one standard deviation are measured, solid lines exact, dotted lines the
+    Points in bands of one standard deviation are measured, solid lines exact, dotted lines the
     paper's curves.
 
     Args:
@@ -137,23 +138,20 @@ def excess_risks(measured: Measurements | None = None) -> Study:
     """
     measured = measured or measure()
     figure, axes = new_figure(3, 2, width=10.0, height=10.0)
-    arrays: dict[str, Array] = {"grid": GRID.astype(float)}
+    arrays: dict[str, Array] = {"grid": GRID}
     worst = 0.0
     for row, (d_sw, sigma2) in enumerate(PANELS):
         for column, sweep in enumerate("nN"):
             panel, trials = axes[2 * row + column], measured.risks[sweep, d_sw, sigma2]
-            exact, dotted = _exact(sweep, d_sw, sigma2, GRID), _dotted(sweep, d_sw, sigma2, GRID)
+            curves = _curves(sweep, d_sw, sigma2)
             mean, spread = trials.mean(axis=0), trials.std(axis=0, ddof=1)
             for k, (name, colour) in enumerate(zip(PREDICTORS, PALETTE, strict=False)):
                 label = name.removesuffix("_risk")
-                panel.errorbar(GRID, mean[:, k], spread[:, k], fmt="o", ms=3, lw=1, color=colour)
-                panel.plot(GRID, getattr(exact, name), color=colour, label=label)
-                panel.plot(GRID, getattr(dotted, name), ":", color=colour)
+                drawn = curves.draw(panel, name, mean[:, k], spread[:, k], colour, label)
                 key = f"{name}_over_{sweep}_d_sw{d_sw}_sigma2_{sigma2:g}"
-                arrays[key], arrays[f"{key}_exact"] = mean[:, k], getattr(exact, name)
-                arrays[f"{key}_std"], arrays[f"{key}_dotted"] = spread[:, k], getattr(dotted, name)
+                arrays |= {key + suffix: values for suffix, values in drawn.items()}
                 error = spread[:, k] / np.sqrt(len(trials))
-                worst = max(worst, float((abs(mean[:, k] - getattr(exact, name)) / error).max()))
+                worst = max(worst, float((abs(mean[:, k] - drawn["_exact"]) / error).max()))
             panel.set(yscale="log", ylabel="excess risk", title=f"d_sw = {d_sw}, σ² = {sigma2:g}")
             panel.set_xlabel(_axis_label(sweep) if row == len(PANELS) - 1 else "")
     axes[0].legend()
@@ -183,7 +181,7 @@ def excess_risks(measured: Measurements | None = None) -> Study:
 def gap_ratios(measured: Measurements | None = None) -> Study:
     """Draw PGR and OPR against n and N for three overlaps, σ² = 0.01.
 
-    Points are ratios of mean risks, bars one standard deviation of the ratio over trials; solid
+    Points are ratios of mean risks, bands one standard deviation of the ratio over trials; solid
     lines are exact, dotted lines the curves that the paper draws.
 
     Args:
@@ -191,22 +189,18 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
     """
     measured = measured or measure()
     figure, axes = new_figure(2, 2, width=10.0, height=7.0)
-    arrays: dict[str, Array] = {"grid": GRID.astype(float)}
+    arrays: dict[str, Array] = {"grid": GRID}
     for i, d_sw in enumerate(OVERLAPS):
         for column, sweep in enumerate("nN"):
             trials = measured.risks[sweep, d_sw, 0.01]
-            exact, dotted = _exact(sweep, d_sw, 0.01, GRID), _dotted(sweep, d_sw, 0.01, GRID)
+            curves = _curves(sweep, d_sw, 0.01)
             for row, (name, form) in enumerate((("pgr", _pgr), ("opr", _opr))):
-                panel: Axes = axes[2 * row + column]
+                panel = axes[2 * row + column]
                 mean, spread = form(trials.mean(axis=0)), form(trials).std(axis=0, ddof=1)
-                panel.errorbar(GRID, mean, spread, fmt="o", ms=3, lw=1, color=PALETTE[i])
-                panel.plot(GRID, getattr(exact, name), color=PALETTE[i], label=f"d_sw = {d_sw}")
-                panel.plot(GRID, getattr(dotted, name), ":", color=PALETTE[i])
+                drawn = curves.draw(panel, name, mean, spread, PALETTE[i], f"d_sw = {d_sw}")
                 panel.set(ylabel=name.upper(), xlabel=_axis_label(sweep) if row else "")
                 key = f"{name}_over_{sweep}_d_sw{d_sw}"
-                arrays[key], arrays[f"{key}_std"] = mean, spread
-                arrays[f"{key}_exact"] = getattr(exact, name)
-                arrays[f"{key}_dotted"] = getattr(dotted, name)
+                arrays |= {key + suffix: values for suffix, values in drawn.items()}
     axes[0].legend()
     return Study(arrays, figure, _ratio_claims(arrays))
 
@@ -231,7 +225,7 @@ def _ratio_claims(arrays: dict[str, Array]) -> tuple[Claim, ...]:
         for sweep in "nN"
     }
     crossing = int(GRID[(excess["N"] > 0).any(axis=0)].max(initial=0))
-    fine = np.arange(300, 4001)
+    fine = np.arange(300.0, 4001.0)
     exact = {d_sw: _exact("N", d_sw, 0.01, fine) for d_sw in OVERLAPS}
     peaks = [int(fine[summary.pgr.argmax()]) for summary in exact.values()]
     measured_peaks = [int(GRID[arrays[f"pgr_over_N_d_sw{d}"].argmax()]) for d in OVERLAPS]
@@ -266,10 +260,10 @@ def _ratio_claims(arrays: dict[str, Array]) -> tuple[Claim, ...]:
     )
 
 
-def _grams(rng: np.random.Generator, sizes: NDArray[np.int_]) -> list[tuple[Array, Array]]:
+def _grams(rng: np.random.Generator, sizes: Array) -> list[tuple[Array, Array]]:
     """Gram matrix and noise correlation of the first m rows, for each m of rising sizes."""
     gram, noise, out = np.zeros((D_GT, D_GT)), np.zeros(D_GT), []
-    for rows in np.diff(sizes, prepend=0):
+    for rows in np.diff(sizes, prepend=0).astype(int).tolist():
         Z = rng.standard_normal((rows, D_GT))
         gram, noise = gram + Z.T @ Z, noise + Z.T @ rng.standard_normal(rows)
         out.append((gram, noise))
@@ -298,15 +292,37 @@ def _fit(data: tuple[Array, Array], columns: slice, target: Array) -> Array:
     return np.asarray(np.linalg.solve(gram[columns, columns], sides), dtype=np.float64)
 
 
-def _exact(sweep: str, d_sw: int, sigma2: float, grid: NDArray[np.int_]) -> RiskSummary:
+@dataclass(frozen=True)
+class _Curves:
+    """Exact and dotted curves of one panel, on the measured grid and on a fine one."""
+
+    exact: RiskSummary
+    dotted: RiskSummary
+    exact_fine: RiskSummary
+
+    def draw(
+        self, panel: "Axes", name: str, mean: Array, spread: Array, colour: str, label: str
+    ) -> dict[str, Array]:
+        """Draw one quantity and return what was drawn, by the suffix of its name."""
+        exact, dotted = getattr(self.exact, name), getattr(self.dotted, name)
+        panel.fill_between(GRID, mean - spread, mean + spread, color=colour, alpha=0.15, lw=0)
+        panel.plot(GRID, mean, "o", ms=3, color=colour)
+        panel.plot(FINE, getattr(self.exact_fine, name), color=colour, label=label)
+        panel.plot(GRID, dotted, ":", color=colour)
+        return {"": mean, "_std": spread, "_exact": exact, "_dotted": dotted}
+
+
+def _curves(sweep: str, d_sw: int, sigma2: float) -> _Curves:
+    model = synthetic_task(D_W, D_S, D_GT, D_S - d_sw, D)
+    sizes = (GRID, N_PSEUDO) if sweep == "n" else (N_LABELS, GRID)
+    dotted = plotted_bounds(D_W, D_S, d_sw, *sizes, sigma2, model.rho_w, model.rho_s)
+    exact, fine = (_exact(sweep, d_sw, sigma2, grid) for grid in (GRID, FINE))
+    return _Curves(exact, dotted, fine)
+
+
+def _exact(sweep: str, d_sw: int, sigma2: float, grid: Array) -> RiskSummary:
     sizes = (grid, N_PSEUDO) if sweep == "n" else (N_LABELS, grid)
     return risk_summary(synthetic_task(D_W, D_S, D_GT, D_S - d_sw, D), *sizes, sigma2)
-
-
-def _dotted(sweep: str, d_sw: int, sigma2: float, grid: NDArray[np.int_]) -> RiskSummary:
-    model = synthetic_task(D_W, D_S, D_GT, D_S - d_sw, D)
-    sizes = (grid, N_PSEUDO) if sweep == "n" else (N_LABELS, grid)
-    return plotted_bounds(D_W, D_S, d_sw, *sizes, sigma2, model.rho_w, model.rho_s)
 
 
 def _pgr(risks: Array) -> Array:
