@@ -58,6 +58,7 @@ def test_json_has_every_point_and_null_for_infinity(capsys):
         ("--N 4000:400", "--N"),
         ("--N 1:2:3", "--N"),
         ("--n 0", "n "),
+        ("--n 300:3000", "--n and --N"),
         ("--sigma2 -1", "sigma2"),
         ("--points 1", "--points"),
     ],

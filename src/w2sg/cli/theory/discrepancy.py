@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FIELDS = ("teacher_risk", "student_risk", "baseline_risk", "ceiling_risk", "pgr", "opr")
 _ROWS_PER_CURVE = 7
+_CURVES = 6
+_PGR_SHOWN = (-2.0, 3.0)  # where teacher and ceiling meet, PGR has a pole
 
 
 def discrepancy(
@@ -141,6 +143,11 @@ def _sweep(
 ) -> _Sweep:
     from w2sg.theory.discrepancy import Dimensions, risk_summary
 
+    if min(len(n), len(N)) > _CURVES:
+        raise ValueError(
+            f"only one of --n and --N can be swept; give the other at most {_CURVES} values, "
+            f"got {len(n)} and {len(N)}"
+        )
     axis = "n" if len(n) > len(N) else "N"
     x, fixed = (n, N) if axis == "n" else (N, n)
     curves = []
@@ -243,6 +250,8 @@ def _figure(sweep: _Sweep) -> "Figure":
     risks.set(ylabel="excess risk", yscale="log")
     pgr.set(ylabel="performance gap recovered")
     opr.set(ylabel="outperforming ratio")
+    bottom, top = pgr.get_ylim()
+    pgr.set_ylim(max(bottom, _PGR_SHOWN[0]), min(top, _PGR_SHOWN[1]))
     pgr.axhline(0.0, color="0.35", lw=0.8)
     opr.axhline(1.0, color="0.35", lw=0.8)
     for axes in (risks, pgr, opr):
