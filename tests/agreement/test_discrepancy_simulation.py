@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from w2sg.theory import discrepancy as theory
+from w2sg.theory.discrepancy.stage import stage
 from w2sg.theory.simulate import discrepancy as simulate
+from w2sg.theory.simulate.estimate import Estimate
 
 FOUR = ("teacher_risk", "student_risk", "baseline_risk", "ceiling_risk")
 
@@ -101,6 +103,25 @@ def test_all_four_risks_in_all_four_regimes(d_w, d_s, n, N):
     simulated = simulate.risk_summary(model, n, N, 0.5, repetitions=12000)
     for name in FOUR:
         check(getattr(formula, name), getattr(simulated, name))
+    check(formula.opr, simulated.opr, precision=0.015)
+    assert simulated.pgr.distance(formula.pgr) < 4
+    assert simulated.pgr.standard_error < 0.05 * max(1.0, abs(formula.pgr))
+
+
+@pytest.mark.parametrize(("d", "m"), [(10, 2), (12, 4), (20, 12)])
+def test_moments_of_a_minimum_norm_fit(d, m):
+    # the spread over other directions is a small part of any risk; here it is all there is.
+    # catches (m/d)² for E (Pg)₁², and d² in place of d(d − 1)
+    X = np.random.default_rng(d).standard_normal((60000, m, d))
+    coef = simulate.fit(X, X[..., 0])  # a noiseless target along the first axis
+    moments = stage(np.array(float(d)), np.array(float(m)))
+    for values, formula in (
+        (coef[:, 0], moments.keep),
+        (coef[:, 0] ** 2, moments.same + moments.spread),
+        ((coef[:, 1:] ** 2).mean(axis=1), moments.spread),
+    ):
+        error = values.std(ddof=1) / len(values) ** 0.5
+        check(formula, Estimate(values.mean(), error))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from w2sg.theory.discrepancy import (
+    LatentModel,
     opr_lower_bound,
     optimal_labels,
     pgr_lower_bound,
@@ -129,6 +130,16 @@ def test_exact_optima_of_the_synthetic_task(d_sw, for_opr, for_pgr):
         n = np.arange(202, 5000)
         values = getattr(risk_summary(model, n, 4000, 0.01), objective[:3])
         assert best.value == values.max()
+
+
+def test_exact_search_stays_above_both_dimensions():
+    # at n = 12 the baseline has fewer rows than features and drops half of a strong signal: OPR
+    # is huge there, and says nothing about weak supervision
+    model = LatentModel(np.eye(20, 10), 100 * np.ones(20) / 20**0.5, np.zeros(10))
+    args = (10, 20, 10, 100, 1.0, model.rho_w + model.rho_s)
+    best = optimal_labels(*args, "opr_exact", model=model)
+    assert best.n == 22
+    assert risk_summary(model, 12, 100).opr > best.value
 
 
 def test_exact_search_broadcasts_and_stops_at_its_limit():

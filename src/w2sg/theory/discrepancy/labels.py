@@ -48,9 +48,10 @@ def optimal_labels(
 
     Both bounds peak at n = d_w + 1 + √((d_w + 1) d_sw(N) σ²/ρ); with
     D = (√d_sw(N) + √((d_w + 1) ρ/σ²))² the values are 1 − D/d_w and d_s/D. The exact ratios are
-    searched over whole n from the first at which every expectation is finite to ``n_max``, PGR
-    only where the ceiling beats the teacher. The peak of PGR's bound is largely made by the
-    bound: its exact maximiser lies much nearer to d_w.
+    searched over whole n up to ``n_max``: PGR from d_w + 2 on, where the ceiling beats the
+    teacher, OPR from max(d_w, d_s) + 2 on, where the baseline is past its interpolation peak.
+    The peak of PGR's bound is largely made by the bound: its exact maximiser lies much nearer to
+    d_w.
 
     Args:
         d_w: Dimension of the weak features, above 0.

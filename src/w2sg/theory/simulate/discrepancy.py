@@ -23,19 +23,26 @@ _BATCH_NUMBERS = 2_000_000  # float64 numbers that one batch of feature matrices
 
 @dataclass(frozen=True)
 class SimulatedRisks:
-    """Excess risks of the four predictors, each with its standard error.
+    """Excess risks of the four predictors and their ratios, each with its standard error.
+
+    The ratios are those of mean risks, as in the theory; a mean of per-trial ratios is another
+    number, far off where a gap can be near zero. Their errors are linearised.
 
     Attributes:
         teacher_risk: Weak features, n true labels.
         student_risk: Strong features, N labels of the teacher.
         baseline_risk: Strong features, the same n true labels.
         ceiling_risk: Strong features, all n + N true labels.
+        pgr: (teacher − student)/(teacher − ceiling).
+        opr: baseline/student.
     """
 
     teacher_risk: Estimate
     student_risk: Estimate
     baseline_risk: Estimate
     ceiling_risk: Estimate
+    pgr: Estimate
+    opr: Estimate
 
 
 def kappa(d: int, m: int, *, repetitions: int = 2000, seed: int = 0) -> Estimate:
@@ -55,7 +62,7 @@ def kappa(d: int, m: int, *, repetitions: int = 2000, seed: int = 0) -> Estimate
         X = rng.standard_normal((count, m, d))
         return np.trace(np.linalg.inv(X.mT @ X), axis1=-2, axis2=-1)[:, None]
 
-    return _average(draw, m * d, repetitions, seed)[0]
+    return _estimate(_draws(draw, m * d, repetitions, seed)[:, 0])
 
 
 def variance_ols(
@@ -90,7 +97,7 @@ def variance_ols(
             return (_predict(X, coef) ** 2).mean(axis=-1)[:, None]
         return (coef**2).sum(axis=-1)[:, None]
 
-    return _average(draw, m * (d + 1), repetitions, seed)[0]
+    return _estimate(_draws(draw, m * (d + 1), repetitions, seed)[:, 0])
 
 
 def variance_w2s(
@@ -139,7 +146,7 @@ def variance_w2s(
             return (_predict(strong, student) ** 2).mean(axis=-1)[:, None]
         return (student**2).sum(axis=-1)[:, None]
 
-    return _average(draw, n * d_w + N * (d_w + d_s), repetitions, seed)[0]
+    return _estimate(_draws(draw, n * d_w + N * (d_w + d_s), repetitions, seed)[:, 0])
 
 
 def risk_summary(
@@ -180,7 +187,7 @@ def risk_summary(
         )
 
     numbers = (n + N) * (model.d_w + model.d_s)
-    return SimulatedRisks(*_average(draw, numbers, repetitions, seed))
+    return _four_risks(_draws(draw, numbers, repetitions, seed))
 
 
 def chain_risks(
@@ -225,11 +232,7 @@ def chain_risks(
         return np.stack(risks, axis=-1)
 
     widest = max(a.size for a in coefs)
-    estimates = _average(draw, 2 * max(sizes) * widest, repetitions, seed)
-    return Estimate(
-        np.array([one.mean for one in estimates]),
-        np.array([one.standard_error for one in estimates]),
-    )
+    return _estimate(_draws(draw, 2 * max(sizes) * widest, repetitions, seed))
 
 
 def ridge_equivalent(
@@ -281,7 +284,7 @@ def ridge_equivalent(
         )
 
     numbers = (n + N) * (model.d_w + model.d_s)
-    return SimulatedRisks(*_average(draw, numbers, repetitions, seed))
+    return _four_risks(_draws(draw, numbers, repetitions, seed))
 
 
 def surrogate_risk(
@@ -317,7 +320,7 @@ def surrogate_risk(
         Z = rng.standard_normal((count, n, root.size))
         return _risk(fit(Z * root, Z @ weights, ridge) * root, a, 0.0)[:, None]
 
-    return _average(draw, n * root.size, repetitions, seed)[0]
+    return _estimate(_draws(draw, n * root.size, repetitions, seed)[:, 0])
 
 
 def fit(X: FloatArray, y: FloatArray, ridge: float = 0.0) -> FloatArray:
@@ -342,25 +345,42 @@ def fit(X: FloatArray, y: FloatArray, ridge: float = 0.0) -> FloatArray:
     return (X.mT @ np.linalg.solve(gram, y[..., None]))[..., 0].astype(np.float64)
 
 
-def _average(
+def _draws(
     draw: Callable[[np.random.Generator, int], FloatArray],
     numbers: int,
     repetitions: int,
     seed: int,
-) -> list[Estimate]:
-    """Mean and standard error of each column that ``draw(rng, count)`` returns, (count, k)."""
+) -> FloatArray:
+    """Stack what ``draw(rng, count)`` returns, (repetitions, k), in batches that fit in memory."""
     if repetitions < 2:
         raise ValueError(f"repetitions must be at least 2 for a standard error, got {repetitions}")
     size = max(1, min(repetitions, _BATCH_NUMBERS // numbers))
     counts = [size] * (repetitions // size) + [repetitions % size] * (repetitions % size > 0)
-    values = np.concatenate(
+    return np.concatenate(
         [
             draw(np.random.default_rng(child_seed(seed, "batch", i)), count)
             for i, count in enumerate(counts)
         ]
     )
-    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    return [Estimate(*pair) for pair in zip(values.mean(axis=0), error, strict=True)]
+
+
+def _estimate(values: FloatArray) -> Estimate:
+    return Estimate(values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values)))
+
+
+def _four_risks(values: FloatArray) -> SimulatedRisks:
+    teacher, student, baseline, ceiling = values.T
+    return SimulatedRisks(
+        *(_estimate(column) for column in values.T),
+        pgr=_ratio(teacher - student, teacher - ceiling),
+        opr=_ratio(baseline, student),
+    )
+
+
+def _ratio(top: FloatArray, bottom: FloatArray) -> Estimate:
+    mean = top.mean() / bottom.mean()
+    spread = _estimate((top - mean * bottom) / bottom.mean())
+    return Estimate(mean, spread.standard_error)
 
 
 def _predict(X: FloatArray, coef: FloatArray) -> FloatArray:
