@@ -108,8 +108,10 @@ def two_stage(
             difference.reshape(shape),
         )
 
-    estimates = repeat(draw, repetitions=repetitions, seed=seed, workers=workers)
-    return Simulation(*estimates, ratio_t, ratio_s)
+    teacher_risk, student_risk, difference = repeat(
+        draw, repetitions=repetitions, seed=seed, workers=workers
+    )
+    return Simulation(teacher_risk, student_risk, difference, ratio_t, ratio_s)
 
 
 def _filter(values: FloatArray, lam: FloatArray) -> FloatArray:
