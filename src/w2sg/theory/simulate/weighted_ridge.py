@@ -108,7 +108,8 @@ def two_stage(
         second_moment = lost_s @ moment @ lost_s.T - cross - cross.T + np.outer(pulled, pulled)
         teacher = np.vdot(sigma, lost_t @ moment @ lost_t.T + noise_t)
         student = np.vdot(sigma, second_moment + fit_s @ noise_t @ fit_s.T + noise_s)
-        return tuple(np.asarray(value) for value in (teacher, student, student - teacher))
+        values = np.array([teacher, student, student - teacher], dtype=np.float64)
+        return tuple(values)
 
     teacher, student, difference = repeat(draw, repetitions=repetitions, seed=seed, workers=workers)
     return Simulation(teacher, student, difference)

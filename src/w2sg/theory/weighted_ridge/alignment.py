@@ -348,7 +348,7 @@ def best_linear_student(
             best = known / observed
             rest = spread - best * fit.A * spread
         else:
-            best = np.linalg.solve(observed, known.T).T
+            best = np.asarray(np.linalg.solve(observed, known.T).T, dtype=np.float64)
             rest = spread - best @ fit.A @ spread
     except np.linalg.LinAlgError:
         raise ValueError(
