@@ -1,12 +1,13 @@
 """Monte Carlo twin of ``w2sg.theory.ridge``: two ridge fits on Gaussian inputs of finite size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from w2sg._arrays import FloatArray, as_floats
-from w2sg.theory.simulate.designs import sample_size, spectrum
+from w2sg.theory.simulate.designs import gram, sample_size, spectrum
 from w2sg.theory.simulate.estimate import Estimate, repeat
 
 
@@ -116,3 +117,52 @@ def two_stage(
 
 def _filter(values: FloatArray, lam: FloatArray) -> FloatArray:
     return values / (values + lam[:, None])
+
+
+def chain(
+    stages: Sequence[tuple[float, float]],
+    sigma2: float,
+    r2: float = 1.0,
+    *,
+    d: int = 200,
+    repetitions: int = 20,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Estimate:
+    """Simulate a teacher and any number of students, each on fresh inputs.
+
+    Args:
+        stages: (γ, λ) of each fit, the teacher first; each λ multiplies Γ = I next to XᵀX/n.
+        sigma2: Variance of the noise on the teacher's labels.
+        r2: Squared norm of the target.
+        d: Number of features.
+        repetitions: Number of independent sets of designs.
+        seed: Root seed.
+        workers: Number of threads, all cores if ``None``.
+
+    Returns:
+        Excess risk of every stage, shape (number of stages,).
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    >>> chain([(0.5, 0.1), (0.5, 0.1)], 1.0, d=30, repetitions=3).mean.shape
+    (2,)
+    """
+    sizes = [sample_size(d, gamma, "gamma") for gamma, _ in stages]
+
+    def draw(rng: np.random.Generator) -> tuple[FloatArray, ...]:
+        kept, noise, risks = np.eye(d), None, []
+        for n, (_, lam) in zip(sizes, stages, strict=True):
+            design = gram(rng, n, d)
+            inverse = np.linalg.inv(design + lam * np.eye(d))
+            fit = inverse @ design
+            if noise is None:
+                noise = sigma2 / n * fit @ inverse if n else np.zeros((d, d))
+            else:
+                noise = fit @ noise @ fit.T
+            kept = fit @ kept
+            risks.append(r2 / d * np.sum((kept - np.eye(d)) ** 2) + np.trace(noise))
+        return (np.array(risks),)
+
+    return repeat(draw, repetitions=repetitions, seed=seed, workers=workers)[0]
