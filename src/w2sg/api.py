@@ -112,8 +112,8 @@ class Result:
 
     def classifier(self, *, arm: str | None = None, seed: int | None = None) -> Any:
         """Return a trained student with its tokenizer, ready to be asked."""
-        from w2sg.runs.compute import read_weights
-        from w2sg.runs.plan import settings_of
+        from w2sg.runs.payloads import read_weights
+        from w2sg.runs.resolve import settings_of
         from w2sg.stages import strong_student
 
         arm = arm or self.best_arm()

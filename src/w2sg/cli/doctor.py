@@ -27,7 +27,9 @@ def doctor() -> int:
             if found is None:
                 missing.setdefault(purpose, []).append(name)
             table.add_row("" if i else purpose, name, found or "[red]missing[/]")
-    console.print(f"Python {platform.python_version()} on {platform.system()}, {_cpus()} processors")
+    console.print(
+        f"Python {platform.python_version()} on {platform.system()}, {_cpus()} processors"
+    )
     console.print(table)
     if _version("torch") is not None:
         console.print(_device())

@@ -12,8 +12,16 @@ from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
 from w2sg.data.parts import Parts
 from w2sg.gain.break_even import Curve
-from w2sg.runs.plan import Call
-from w2sg.runs.store import Manifest, digest, write_json
+from w2sg.runs.graph import Call
+from w2sg.runs.payloads import (
+    Artifact,
+    part_frame,
+    read_parts,
+    read_probabilities,
+    read_weights,
+    write_probabilities,
+)
+from w2sg.runs.store import digest, write_json
 from w2sg.stages import (
     evaluation,
     first_answer,
@@ -25,19 +33,6 @@ from w2sg.stages import (
 
 Save = Callable[[Path], None]
 Progress = Callable[[str, int, int, float | None], None]
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A stored result as a stage reads it."""
-
-    manifest: Manifest
-    folder: Path
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Its small results."""
-        return self.manifest.facts
 
 
 @dataclass(frozen=True)
@@ -66,43 +61,13 @@ def compute(call: Call, context: Context) -> tuple[dict[str, Any], Save | None]:
     return _COMPUTE[call.stage](call, context)
 
 
-def read_parts(artifact: Artifact) -> Parts:
-    """Return the parts that a labelled_data artifact holds, without the report."""
-    frame = pd.read_parquet(artifact.folder / "parts.parquet")
-    names = tuple(artifact.facts["label_names"])
-    of = {name: rows for name, rows in frame.groupby("part", sort=False)}
-    truth = of["unlabelled"][of["unlabelled"]["label"] >= 0]
-    return Parts(
-        labelled=_labelled(of["labelled"], names),
-        unlabelled=_unlabelled(of["unlabelled"]),
-        hidden=_labelled(truth, names) if len(truth) else None,
-        test=_labelled(of["test"], names),
-        label_names=names,
-        report=artifact.facts["report"],
-    )
-
-
-def read_probabilities(artifact: Artifact, name: str) -> tuple[tuple[str, ...], FloatArray]:
-    """Return ids and class probabilities, shape (n, K), of one of an artifact's tables."""
-    frame = pd.read_parquet(artifact.folder / f"{name}.parquet")
-    ids = tuple(str(value) for value in frame.pop("id"))
-    return ids, frame.to_numpy(dtype=np.float64)
-
-
-def read_weights(artifact: Artifact) -> Mapping[str, Any]:
-    """Return the tensors that a training changed."""
-    from safetensors.torch import load_file
-
-    return load_file(artifact.folder / "weights.safetensors")
-
-
 def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     parts = labelled_data.make(context.tables, context.data, seed=call.body["spec"]["seed"])
     hidden = parts.hidden
     rows = [
-        _frame("labelled", parts.labelled, parts.labelled.labels),
-        _frame("unlabelled", parts.unlabelled, _truth(parts)),
-        _frame("test", parts.test, parts.test.labels),
+        part_frame("labelled", parts.labelled, parts.labelled.labels),
+        part_frame("unlabelled", parts.unlabelled, _truth(parts)),
+        part_frame("test", parts.test, parts.test.labels),
     ]
     columns = call.body["spec"]["teacher_columns"]
     tables = [context.tables.main, context.tables.unlabelled, context.tables.test]
@@ -151,9 +116,9 @@ def _weak_teacher(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     )
 
     def save(folder: Path) -> None:
-        _write_probabilities(folder / "answers.parquet", told.ids, told.probabilities)
+        write_probabilities(folder / "answers.parquet", told.ids, told.probabilities)
         if told.held_out is not None:
-            _write_probabilities(folder / "held_out.parquet", parts.labelled.ids, told.held_out)
+            write_probabilities(folder / "held_out.parquet", parts.labelled.ids, told.held_out)
 
     return dict(told.facts), save
 
@@ -238,7 +203,7 @@ def _pseudo_labels(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     )
 
     def save(folder: Path) -> None:
-        _write_probabilities(folder / "pseudo_labels.parquet", pseudo.ids, pseudo.probabilities)
+        write_probabilities(folder / "pseudo_labels.parquet", pseudo.ids, pseudo.probabilities)
 
     return pseudo_labels.quality(pseudo, parts.hidden), save
 
@@ -264,7 +229,7 @@ def _strong_student(call: Call, context: Context) -> tuple[dict[str, Any], Save]
     )
 
     def save(folder: Path) -> None:
-        _write_probabilities(
+        write_probabilities(
             folder / "answers.parquet", student.test_ids, student.test_probabilities
         )
         pd.DataFrame(student.curve).to_parquet(folder / "curve.parquet", index=False)
@@ -273,9 +238,7 @@ def _strong_student(call: Call, context: Context) -> tuple[dict[str, Any], Save]
     return {**student.facts, "seed": call.body["spec"]["seed"]}, save
 
 
-def _sources(
-    call: Call, context: Context, parts: Parts
-) -> tuple[Labelled | PseudoLabelled, ...]:
+def _sources(call: Call, context: Context, parts: Parts) -> tuple[Labelled | PseudoLabelled, ...]:
     names = call.given["sources"]
     found: list[Labelled | PseudoLabelled] = []
     if "labelled" in names:
@@ -416,46 +379,9 @@ _COMPUTE: Mapping[str, Callable[[Call, Context], tuple[dict[str, Any], Save]]] =
 
 
 def _truth(parts: Parts) -> FloatArray:
-    known = {} if parts.hidden is None else dict(
-        zip(parts.hidden.ids, parts.hidden.labels, strict=True)
+    known = (
+        {}
+        if parts.hidden is None
+        else dict(zip(parts.hidden.ids, parts.hidden.labels, strict=True))
     )
     return np.array([known.get(name, -1) for name in parts.unlabelled.ids], dtype=np.int64)
-
-
-def _frame(name: str, part: Labelled | Unlabelled, labels: Any) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "part": name,
-            "id": list(part.ids),
-            "text": list(part.texts),
-            "pair": list(part.pairs) if part.pairs is not None else None,
-            "group": list(part.groups) if part.groups is not None else None,
-            "label": np.asarray(labels, dtype=np.int64),
-        }
-    )
-
-
-def _rows(frame: pd.DataFrame) -> dict[str, Any]:
-    def column(name: str) -> tuple[str, ...] | None:
-        values = frame[name]
-        return None if values.isna().all() else tuple(str(value) for value in values)
-
-    return {
-        "ids": tuple(str(value) for value in frame["id"]),
-        "texts": tuple(str(value) for value in frame["text"]),
-        "pairs": column("pair"),
-        "groups": column("group"),
-    }
-
-
-def _unlabelled(frame: pd.DataFrame) -> Unlabelled:
-    return Unlabelled(**_rows(frame))
-
-
-def _labelled(frame: pd.DataFrame, names: tuple[str, ...]) -> Labelled:
-    return Labelled(**_rows(frame), labels=frame["label"].to_numpy(), label_names=names)
-
-
-def _write_probabilities(path: Path, ids: Any, values: FloatArray) -> None:
-    columns = {f"p_{k}": values[:, k] for k in range(values.shape[1])}
-    pd.DataFrame({"id": list(ids), **columns}).to_parquet(path, index=False)

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from w2sg._version import __version__
-from w2sg.runs.compute import Artifact, Context, compute
-from w2sg.runs.plan import Call, RunPlan, data_calls, plan_run, teacher_columns
+from w2sg.runs.compute import Context, compute
+from w2sg.runs.graph import Call
+from w2sg.runs.payloads import Artifact
+from w2sg.runs.plan import RunPlan, data_calls, plan_run
+from w2sg.runs.resolve import teacher_columns
 from w2sg.runs.store import Manifest, Store, StoreError, failed
 from w2sg.spec import Spec
 from w2sg.stages import labelled_data
@@ -147,9 +150,7 @@ class Execution:
         except (KeyboardInterrupt, StoreError):
             raise
         except Exception as error:
-            manifest = failed(
-                call.key, call.body, error, started, environment=environment()
-            )
+            manifest = failed(call.key, call.body, error, started, environment=environment())
             self.store.write(manifest)
             self.watch(Event("failed", call, what=_line(error), manifest=manifest))
             raise RunFailed(f"{call.label}: {_line(error)}") from error
@@ -173,9 +174,7 @@ class Execution:
         return Artifact(self.manifests[key], self.store.folder(key))
 
 
-def execute(
-    spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] = ()
-) -> Outcome:
+def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] = ()) -> Outcome:
     """Run a spec against its store and return what lies there.
 
     Args:
