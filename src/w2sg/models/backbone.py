@@ -320,6 +320,7 @@ def _longest(tokenizer: Any) -> int:
 
 
 def by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield row numbers in batches of similar length, longest first, of bounded size."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -331,6 +332,7 @@ def by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
+    """Keep transformers from printing while a model is loaded or texts are tokenised."""
     from transformers.utils import logging as hf
 
     level, bars = hf.get_verbosity(), hf.is_progress_bar_enabled()
@@ -346,6 +348,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def explained(name: str) -> Iterator[None]:
+    """Turn a failure to find or fetch a model into an error that says what to do."""
     try:
         yield
     except OSError as error:

@@ -76,6 +76,7 @@ class Graph:
         label: str,
         given: Mapping[str, Any] | None = None,
     ) -> str:
+        """Add a call, or find the equal one, and return its key."""
         body = {
             "stage": stage,
             "version": version,
@@ -121,9 +122,11 @@ class Graph:
         return arms
 
     def part(self, seed: int, name: str) -> str:
+        """Return the fingerprint of a part of the data."""
         return self.facts[seed]["fingerprints"][name]
 
     def teacher(self, seed: int) -> str:
+        """Add the teacher; only what its kind uses enters the identity."""
         t = self.spec.teacher
         settings: dict[str, Any] = {"kind": t.kind, "cross_fit": t.cross_fit, "seed": seed}
         given: dict[str, Any] = {}
@@ -173,6 +176,7 @@ class Graph:
         )
 
     def pseudo_labels(self, seed: int, labeller: str, who: str) -> str:
+        """Add the labels that a teacher, or a trained strong model, gives the unlabelled part."""
         t = self.spec.teacher
         own = who != "teacher"
         settings = {
@@ -198,6 +202,7 @@ class Graph:
         loss: str | Named,
         start: str | None = None,
     ) -> str:
+        """Add a training of the strong model; the arm is a label, its sources the identity."""
         settings = {
             **self.training_identity(self.settings),
             **self.environment,
@@ -225,6 +230,7 @@ class Graph:
         )
 
     def first_answer(self) -> None:
+        """Add the experiment on frozen features, and the features."""
         seeds = first_answer_seeds(self.spec)
         told: dict[str, str] = {}
         for seed in seeds:
@@ -260,11 +266,13 @@ class Graph:
         )
 
     def training_identity(self, settings: Settings) -> dict[str, Any]:
+        """Return all settings of a training, the model by its weights instead of its place."""
         fields = dict(vars(settings))
         model = fields.pop("model")
         return {**fields, **self.model_identity(model)}
 
     def model_identity(self, model: str) -> dict[str, str]:
+        """Return what identifies a model's weights."""
         from w2sg.models.backbone import fingerprint
 
         return {"model": fingerprint(model)}

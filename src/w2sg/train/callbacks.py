@@ -40,10 +40,12 @@ class BatchLoss(TrainerCallback):
         self.n_processes = 1
 
     def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Learn how many processes share the batch."""
         # the Trainer averages gradients over processes; each holds a part of the batch's sum
         self.n_processes = args.world_size
 
     def on_step_begin(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
+        """Look at the whole optimizer batch, if the loss wants to."""
         if not self.function.needs_batch:
             return
         step = self.order.steps[state.global_step]
@@ -57,6 +59,7 @@ class BatchLoss(TrainerCallback):
         )
 
     def loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any) -> torch.Tensor:
+        """Return the weighted sum of the losses of a micro-batch."""
         del num_items_in_batch  # counts entries of the soft targets; the weights say what we mean
         targets, weight = labels[:, :-1], labels[:, -1]
         scores = outputs["logits"] if isinstance(outputs, dict) else outputs.logits
@@ -105,6 +108,7 @@ class EarlyStopping(TrainerCallback):
         return [(n, p) for n, p in self.classifier.model.named_parameters() if p.requires_grad]
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+        """Measure the held-out loss four times an epoch; stop when it no longer falls."""
         last = state.global_step == state.max_steps
         if self.held_out is None or (state.global_step % self.every and not last):
             return
@@ -121,6 +125,7 @@ class EarlyStopping(TrainerCallback):
             control.should_training_stop = True
 
     def on_save(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
+        """Put history and best weights into the checkpoint."""
         if self.held_out is not None and self.best:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             history = {str(k): repr(v) for k, v in self.history.items()}
@@ -158,10 +163,12 @@ class Checkpoints(TrainerCallback):
         self.saved = time.monotonic()
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+        """Ask for a checkpoint when it is time."""
         due = time.monotonic() - self.saved >= self.every_seconds
         control.should_save = due and state.global_step < state.max_steps
 
     def on_save(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+        """Mark the checkpoint as whole and remove the older ones."""
         here = self.folder / f"checkpoint-{state.global_step}"
         (here / COMPLETE).touch()
         for other in self.folder.glob("checkpoint-*"):
@@ -181,9 +188,12 @@ class Checkpoints(TrainerCallback):
 
 
 class Steps(TrainerCallback):
+    """Tells how far the training is."""
+
     def __init__(self, progress: Callable[[int, int, float], None] | None, n_steps: int) -> None:
         self.progress, self.n_steps = progress, n_steps
 
     def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, float], **___: Any) -> None:
+        """Pass on step and loss."""
         if self.progress is not None and "loss" in logs:
             self.progress(state.global_step, self.n_steps, float(logs["loss"]))
