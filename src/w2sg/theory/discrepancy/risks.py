@@ -41,7 +41,7 @@ class RiskSummary:
 
 
 def risk_summary(
-    model: LatentModel | Dimensions | tuple,
+    model: LatentModel | Dimensions | tuple | list,
     n: ArrayLike,
     N: ArrayLike,
     sigma2: ArrayLike = 1.0,
@@ -77,7 +77,9 @@ def risk_summary(
     shape = geometry(model)
     n, N = inputs.size("n", n), inputs.size("N", N)
     sigma2 = inputs.noise("sigma2", sigma2)
-    inputs.common_shape(d_w=shape.d_w, d_s=shape.d_s, d_sw=shape.d_sw, n=n, N=N, sigma2=sigma2)
+    inputs.common_shape(
+        d_w=shape.d_w, d_s=shape.d_s, d_sw=shape.d_sw, gamma=shape.rho_w, n=n, N=N, sigma2=sigma2
+    )
     weak, strong = stage(shape.d_w, n), stage(shape.d_s, N)
 
     teacher_noise = times(sigma2 + shape.rho_w, weak.noise)
