@@ -56,7 +56,8 @@ def risk_summary(
 
     Args:
         model: A `LatentModel`, or dimensions ``(d_w, d_s, d_sw)`` whose target is zero, or
-            `Dimensions` with a part of the target that neither model can express.
+            `Dimensions` with a part of the target that neither model can express. Without a
+            target to lose, shrinking costs nothing: below a dimension the risk is variance only.
         n: Number of labelled rows, at least 1, ``inf`` allowed.
         N: Number of pseudo-labelled rows, at least 1, ``inf`` allowed.
         sigma2: Variance of the label noise, at least 0.
