@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from w2sg.theory import discrepancy as theory
 from w2sg.theory.discrepancy.stage import stage
@@ -36,6 +37,20 @@ def random_model(d_w, d_s, seed, *, gamma=0.3):
     C = left @ np.diag(rng.uniform(0, 1, smaller) ** 0.5) @ right.T
     alpha, beta = rng.standard_normal(d_s), rng.standard_normal(d_w)
     return theory.LatentModel(C, alpha / 2 / d_s**0.5, beta / d_w**0.5, gamma)
+
+
+@pytest.mark.parametrize(("m", "ridge"), [(30, 0.0), (6, 0.0), (30, 2.5), (6, 2.5)])
+def test_the_twins_fit_as_other_libraries_do(m, ridge):
+    # catches a ridge divided by the number of rows, and wide fits that are not of minimum norm
+    rng = np.random.default_rng(m)
+    X, y = rng.standard_normal((5, m, 12)), rng.standard_normal((5, m))
+    ours = simulate.fit(X, y, ridge)
+    for one, features, labels in zip(ours, X, y, strict=True):
+        if ridge:
+            other = Ridge(alpha=ridge, fit_intercept=False).fit(features, labels).coef_
+        else:
+            other = np.linalg.lstsq(features, labels, rcond=None)[0]
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize(("d", "m"), [(3, 12), (5, 60), (20, 28)])

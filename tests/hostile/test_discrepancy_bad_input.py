@@ -44,6 +44,7 @@ PAIR = ((np.ones(3), 0.0), (np.ones(2), 0.0))
         (lambda: theory.risk_summary((10, 5), 50, 50), "model"),
         (lambda: theory.risk_summary((10, 5, 6), 50, 50), "d_sw"),
         (lambda: theory.risk_summary(theory.Dimensions(10, 5, 1, -1.0), 50, 50), "gamma"),
+        (lambda: theory.risk_summary((10, 5, 1, np.ones(3)), np.ones(4), 50), "gamma"),
         (lambda: theory.risk_summary((10, 5, 1), 0, 50), "n "),
         (lambda: theory.risk_summary((10, 5, 1), 50, 50, -1.0), "sigma2"),
         (lambda: theory.pgr_lower_bound(10, 5, 1, 50, 50, 0.0, 0.1), "sigma2"),

@@ -24,6 +24,15 @@ def test_table_shows_the_published_point(capsys):
     assert printed.err == ""
 
 
+def test_small_samples_come_with_a_warning(capsys):
+    # with no target, ten pseudo-labels seem to beat the teacher: that must not stand alone
+    warning = "smaller than their dimension"
+    _, printed = run(capsys, "theory discrepancy --d-w 40 --d-s 60 --d-sw 5 --n 80 --N 10:200")
+    assert warning in " ".join(printed.out.split())
+    _, printed = run(capsys, COMMAND)
+    assert warning not in " ".join(printed.out.split())
+
+
 def test_files_are_written_where_asked_and_nowhere_else(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(capsys, COMMAND)[0] == 0

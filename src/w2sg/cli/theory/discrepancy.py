@@ -214,6 +214,13 @@ def _print_tables(sweep: _Sweep, limits: list) -> None:
             f"{len(shown)} of {len(sweep.x)} points for each curve; --json or --out has them all."
         )
 
+    smallest = {sweep.axis: sweep.x.min(), sweep.other: min(c.fixed for c in sweep.curves)}
+    if smallest["n"] < max(sweep.d_w, sweep.d_s) or smallest["N"] < sweep.d_s:
+        console.print(
+            "Some samples are smaller than their dimension. Only noise is modelled here, so a fit "
+            "that shrinks everything looks good there: w2sg.theory.discrepancy.LatentModel has a "
+            "target to lose."
+        )
     wins = Table(
         title="Sample sizes from which the student's variance is the smaller", box=SIMPLE_HEAD
     )

@@ -160,13 +160,9 @@ def thresholds(d_w: ArrayLike, d_s: ArrayLike, d_sw: ArrayLike, n: ArrayLike) ->
         from_price = _above(d_s + 1 + d_s * (d_w - d_sw) / room)
         from_labels = _above((d_s * (d_w + 1) - d_sw * (d_s + 1)) / (d_s - d_sw))
     baseline = np.where(fitted & (room > 0), np.where(nested, np.ceil(d_s), from_price), np.inf)
-    return Thresholds(
-        N_beats_teacher=np.where(nested, np.inf, _above(2 * d_s + 1))[()],
-        N_beats_baseline=baseline[()],
-        n_beats_baseline=np.where(d_sw == d_s, np.inf, np.maximum(_above(d_w + 1), from_labels))[
-            ()
-        ],
-    )
+    teacher = np.where(nested, np.inf, _above(2 * d_s + 1))
+    labels = np.where(d_sw == d_s, np.inf, np.maximum(_above(d_w + 1), from_labels))
+    return Thresholds(teacher[()], baseline[()], labels[()])
 
 
 def _best_bound(

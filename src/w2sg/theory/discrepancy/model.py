@@ -190,7 +190,7 @@ class Geometry:
     inherited_bias: FloatArray  # |a_s − C a_w|²
 
 
-def geometry(model: LatentModel | Dimensions | tuple) -> Geometry:
+def geometry(model: LatentModel | Dimensions | tuple | list) -> Geometry:
     """Reduce a model, or bare dimensions, to the numbers that its risks depend on.
 
     >>> float(geometry((200, 100, 10)).rho_w)
@@ -203,10 +203,10 @@ def geometry(model: LatentModel | Dimensions | tuple) -> Geometry:
             model.a_s @ model.a_s, passed @ passed, model.misfit, model.inherited_bias,
         )  # fmt: skip
         return Geometry(*(np.asarray(value, dtype=np.float64) for value in values))
-    if not isinstance(model, tuple) or len(model) not in (3, 4):
+    if not isinstance(model, tuple | list) or len(model) not in (3, 4):
         raise ValueError(
-            "model must be a LatentModel, Dimensions or a tuple (d_w, d_s, d_sw), got "
-            f"{type(model).__name__}"
+            "model must be a LatentModel, Dimensions or three dimensions (d_w, d_s, d_sw), got "
+            f"{model!r}"
         )
     d_w, d_s, d_sw, gamma = Dimensions(*model)
     d_w, d_s, d_sw = inputs.dimensions(d_w, d_s, d_sw)

@@ -41,7 +41,7 @@ class RiskSummary:
 
 
 def risk_summary(
-    model: LatentModel | Dimensions | tuple,
+    model: LatentModel | Dimensions | tuple | list,
     n: ArrayLike,
     N: ArrayLike,
     sigma2: ArrayLike = 1.0,
@@ -56,7 +56,8 @@ def risk_summary(
 
     Args:
         model: A `LatentModel`, or dimensions ``(d_w, d_s, d_sw)`` whose target is zero, or
-            `Dimensions` with a part of the target that neither model can express.
+            `Dimensions` with a part of the target that neither model can express. Without a
+            target to lose, shrinking costs nothing: below a dimension the risk is variance only.
         n: Number of labelled rows, at least 1, ``inf`` allowed.
         N: Number of pseudo-labelled rows, at least 1, ``inf`` allowed.
         sigma2: Variance of the label noise, at least 0.
@@ -77,7 +78,9 @@ def risk_summary(
     shape = geometry(model)
     n, N = inputs.size("n", n), inputs.size("N", N)
     sigma2 = inputs.noise("sigma2", sigma2)
-    inputs.common_shape(d_w=shape.d_w, d_s=shape.d_s, d_sw=shape.d_sw, n=n, N=N, sigma2=sigma2)
+    inputs.common_shape(
+        d_w=shape.d_w, d_s=shape.d_s, d_sw=shape.d_sw, gamma=shape.rho_w, n=n, N=N, sigma2=sigma2
+    )
     weak, strong = stage(shape.d_w, n), stage(shape.d_s, N)
 
     teacher_noise = times(sigma2 + shape.rho_w, weak.noise)

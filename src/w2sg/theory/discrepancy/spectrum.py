@@ -17,12 +17,12 @@ class Shrinkage:
 
     Attributes:
         keep: s_i = λ_i/(λ_i + k), (..., d).
-        overlap: Σ s_i²/m, the share of the rows that the fit spends; 1 is interpolation.
+        spent: Σ s_i²/m, the share of the rows that the fit spends; 1 is interpolation.
         rows: m.
     """
 
     keep: FloatArray
-    overlap: FloatArray
+    spent: FloatArray
     rows: FloatArray
 
     def noise(self, label_noise: FloatArray, lost: FloatArray) -> FloatArray:
@@ -35,7 +35,7 @@ class Shrinkage:
         Returns:
             Variances, (..., d); ``inf`` where a noisy fit is just determined.
         """
-        free = 1 - self.overlap
+        free = 1 - self.spent
         total = np.where(
             free > 1e-12, (label_noise + lost) / np.where(free > 1e-12, free, 1.0), np.inf
         )
@@ -221,7 +221,7 @@ def optimal_surrogate(
             f"{n.max():g}; beyond it a student repeats any surrogate and the truth is optimal"
         )
     fit = shrinkage(spectrum, n, ridge)
-    keep, spent = fit.keep, fit.overlap[..., None]
+    keep, spent = fit.keep, fit.spent[..., None]
     c = spent / (1 - spent)
     curvature = keep**2 + c * (1 - keep) ** 2
     weights = truth * keep / curvature
