@@ -1,0 +1,107 @@
+"""How numbers are written: always with their interval, minus signs and units included."""
+
+from collections.abc import Sequence
+
+from w2sg.gain import Estimate
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage.
+
+    >>> percent(0.71666)
+    '71.7\\u202f%'
+    """
+    return f"{100 * share:.{digits}f}\u202f%"
+
+
+def in_percent(value: Estimate) -> str:
+    """Return an accuracy with its interval.
+
+    >>> in_percent(Estimate(0.5, 0.41, 0.6, None, 0.95, "percentile", None, 1, 9))
+    '50.0\\u202f% [41.0, 60.0]'
+    """
+    if value.estimate is None or value.low is None or value.high is None:
+        return "withheld"
+    return f"{percent(value.estimate)} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+
+
+def in_points(value: Estimate) -> str:
+    """Return a difference of accuracies in percentage points, signs written out.
+
+    >>> in_points(Estimate(-0.031, -0.09, 0.042, None, 0.95, "percentile", None, 1, 9))
+    '−3.1 points [−9.0, +4.2]'
+    """
+    if value.estimate is None or value.low is None or value.high is None:
+        return "withheld"
+    middle, low, high = (signed(100 * x) for x in (value.estimate, value.low, value.high))
+    return f"{middle} points [{low}, {high}]"
+
+
+def ratio(value: Estimate) -> str:
+    """Return a ratio such as PGR with its interval.
+
+    >>> ratio(Estimate(-0.5, -1.25, 0.4, None, 0.95, "fieller", None, 1, 9))
+    '−0.50 [−1.25, 0.40]'
+    """
+    if value.estimate is None or value.low is None or value.high is None:
+        return "withheld"
+    return f"{plain(value.estimate)} [{plain(value.low)}, {plain(value.high)}]"
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """Return a number with a true minus sign, and no minus before zero.
+
+    >>> plain(-0.001), plain(-1.5)
+    ('0.00', '−1.50')
+    """
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Return a number with its sign.
+
+    >>> signed(3.14), signed(-3.14), signed(0.01)
+    ('+3.1', '−3.1', '0.0')
+    """
+    text = plain(value, digits)
+    return text if text.startswith("−") or float(text) == 0 else f"+{text}"
+
+
+def over_seeds(mean: float, values: Sequence[float], digits: int = 3) -> str:
+    """Return a mean with the range over seeds, which is no interval.
+
+    >>> over_seeds(0.5, [0.4, 0.6], 1)
+    '0.5 (0.4–0.6)'
+    >>> over_seeds(0.5, [0.5])
+    '0.500'
+    """
+    if len(values) < 2:
+        return plain(mean, digits)
+    low, high = plain(min(values), digits), plain(max(values), digits)
+    return f"{plain(mean, digits)} ({low}–{high})"
+
+
+def seconds(value: float) -> str:
+    """Return a duration for people.
+
+    >>> seconds(0.4), seconds(88.2), seconds(4000)
+    ('0.4 s', '88 s', '1 h 07 min')
+    """
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a phrase.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
