@@ -5,16 +5,16 @@ from typing import Literal
 
 from w2sg.gain import Estimate
 from w2sg.report.collect import TITLES, PageData
-from w2sg.report.numbers import in_percent, in_points, listed, percent, ratio
+from w2sg.report.numbers import in_percent, in_points, listed, minus, percent, ratio
 
 Verdict = Literal["yes", "no", "open"]
 PHRASES = {
-    "teacher": "using the teacher itself",
-    "student": "training the student on the teacher's labels",
-    "strong_on_labelled": "training the strong model on the true labels alone",
+    "teacher": "the teacher itself",
+    "student": "the student on the teacher's labels",
+    "strong_on_labelled": "the strong model on the true labels alone",
     "self_training": "self-training",
-    "student_then_labels": "the student, trained further on the true labels",
-    "mixed": "all labels mixed",
+    "student_then_labels": "the student, then the true labels",
+    "mixed": "true, teacher's and own labels mixed",
 }
 WAY_OF = {"after": "student_then_labels", "mixed": "mixed"}
 SIGNIFICANCE = 0.05
@@ -118,6 +118,7 @@ def _warnings(page: PageData) -> list[str]:
             f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train it "
             "longer or at a higher rate before reading anything into its accuracy."
         )
+    said += _behind_frozen(page)
     if any((one.report["shift"] or {}).get("p_value", 1.0) < SIGNIFICANCE for one in page.data):
         said.append(
             "The labelled and the unlabelled texts differ by more than chance (see the data card): "
@@ -127,14 +128,34 @@ def _warnings(page: PageData) -> list[str]:
     if copies:
         said.append(
             f"{copies:,} training rows have a copy or near copy in the test part (seed "
-            f"{page.seeds[0]}); data.duplicates = \"drop\" leaves such rows out."
+            f'{page.seeds[0]}); data.duplicates = "drop" leaves such rows out.'
         )
     return said
 
 
+def _behind_frozen(page: PageData) -> list[str]:
+    if page.first_answer is None:
+        return []
+    frozen = page.first_answer.accuracy
+    behind = [
+        f"{arm.title.lower()} {percent(frozen[arm.name])} against {in_percent(arm.accuracy)}"
+        for arm in page.arms
+        if arm.name != "teacher"
+        and arm.name in frozen
+        and arm.accuracy.high is not None
+        and arm.accuracy.high < frozen[arm.name]
+    ]
+    if not behind:
+        return []
+    return [
+        "Linear heads on frozen features do better than fine-tuning does here "
+        f"({'; '.join(behind)}): the fine-tuning is too short, or its rate is wrong."
+    ]
+
+
 def _pgr(pgr: Estimate) -> str:
     if pgr.estimate is None:
-        return f"PGR is withheld: {pgr.reason}."
+        return f"PGR is withheld: {minus(pgr.reason or 'no reason is stored')}."
     return (
         f"PGR {ratio(pgr)}: the share of the way from teacher to ceiling that the student went "
         "(1 = all of it, below 0 = backwards)."
@@ -147,17 +168,13 @@ def _best(page: PageData) -> str:
     phrase["student"] = PHRASES[WAY_OF.get(page.spec.student.labelled, "student")]
     first = phrase[best.order[0]]
     if best.clear:
-        return (
-            f"Best way of using these data: {first}, {in_points(best.lead)} above the next, "
-            f"{phrase[best.order[1]]}."
-        )
+        return f"Best: {first}, {in_points(best.lead)} above the next, {phrase[best.order[1]]}."
     rest = [phrase[name] for name in best.not_distinguishable[1:]]
     if not rest:
         return f"Highest accuracy: {first}; whether it is really best cannot be told."
     return (
-        f"Best way of using these data: not distinguishable. {first[0].upper()}{first[1:]} has the "
-        f"highest accuracy, but {listed(rest)} may be as good: the intervals of the differences "
-        "reach zero."
+        f"Not distinguishable. Highest accuracy: {first}. As good within the intervals of the "
+        f"differences: {'; '.join(rest)}."
     )
 
 
@@ -170,7 +187,7 @@ def _worth(page: PageData) -> str:
     if page.opr is None:
         return (
             f"{always} Whether the {n} true labels alone would have done better was not measured: "
-            "add \"strong_on_labelled\" to run.references."
+            'add "strong_on_labelled" to run.references.'
         )
     if page.opr.estimate is None:
         return f"{always} The comparison with the true labels alone is withheld: {page.opr.reason}."
@@ -195,7 +212,13 @@ def _worth(page: PageData) -> str:
 def _break_even(page: PageData) -> str:
     if page.break_even is None:
         return "How many true labels they were worth was not measured (run.preview is off)."
-    return page.break_even.sentence
+    worth = page.break_even
+    if worth.labels is not None and worth.low is None and worth.high is None:
+        return (
+            f"{worth.sentence} The interval covers every size that was measured, so this run does "
+            "not tell."
+        )
+    return worth.sentence
 
 
 def _unknown(page: PageData) -> list[str]:

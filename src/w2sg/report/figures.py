@@ -97,7 +97,9 @@ def break_even(page: PageData) -> Drawing | None:
     def draw(width: float) -> "Figure":
         figure, (axes,) = new_figure(width=width, height=3.3)
         _learning_curve(axes, worth)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1 + (width > 6))
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1 + (width > 6), frameon=False
+        )
         return _finish(figure, [axes])
 
     return _both("break-even", f"Learning curve on true labels. {worth.sentence}", draw)
@@ -109,6 +111,8 @@ def training_curves(page: PageData) -> Drawing | None:
     if not names:
         return None
 
+    from matplotlib.ticker import MaxNLocator
+
     def draw(width: float) -> "Figure":
         columns = min(3 if width > 6 else 2, len(names))
         rows = math.ceil(len(names) / columns)
@@ -118,6 +122,7 @@ def training_curves(page: PageData) -> Drawing | None:
                 if one.arm == name:
                     _loss_curve(panel, one)
             panel.set_title(_short(name, NARROW), fontsize=9, loc="left")
+            panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         for panel in panels[len(names) :]:
             panel.set_visible(False)
         for i, panel in enumerate(panels[: len(names)]):

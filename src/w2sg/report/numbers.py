@@ -1,5 +1,6 @@
 """How numbers are written: always with their interval, minus signs and units included."""
 
+import re
 from collections.abc import Sequence
 
 from w2sg.gain import Estimate
@@ -25,7 +26,7 @@ def in_percent(value: Estimate) -> str:
     return f"{percent(value.estimate)} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
 
 
-def in_points(value: Estimate) -> str:
+def in_points(value: Estimate, unit: bool = True) -> str:
     """Return a difference of accuracies in percentage points, signs written out.
 
     >>> in_points(Estimate(-0.031, -0.09, 0.042, None, 0.95, "percentile", None, 1, 9))
@@ -34,7 +35,7 @@ def in_points(value: Estimate) -> str:
     if value.estimate is None or value.low is None or value.high is None:
         return "withheld"
     middle, low, high = (signed(100 * x) for x in (value.estimate, value.low, value.high))
-    return f"{middle} points [{low}, {high}]"
+    return f"{middle}{' points' if unit else ''} [{low}, {high}]"
 
 
 def ratio(value: Estimate) -> str:
@@ -68,18 +69,13 @@ def signed(value: float, digits: int = 1) -> str:
     return text if text.startswith("−") or float(text) == 0 else f"+{text}"
 
 
-def over_seeds(mean: float, values: Sequence[float], digits: int = 3) -> str:
-    """Return a mean with the range over seeds, which is no interval.
+def over_seeds(values: Sequence[float], digits: int = 3) -> str:
+    """Return the range over seeds, which is no interval.
 
-    >>> over_seeds(0.5, [0.4, 0.6], 1)
-    '0.5 (0.4–0.6)'
-    >>> over_seeds(0.5, [0.5])
-    '0.500'
+    >>> over_seeds([0.6, 0.4, 0.5], 1)
+    '0.4 to 0.6'
     """
-    if len(values) < 2:
-        return plain(mean, digits)
-    low, high = plain(min(values), digits), plain(max(values), digits)
-    return f"{plain(mean, digits)} ({low}–{high})"
+    return f"{plain(min(values), digits)} to {plain(max(values), digits)}"
 
 
 def seconds(value: float) -> str:
@@ -94,6 +90,15 @@ def seconds(value: float) -> str:
         return f"{value:.0f} s"
     minutes = round(value / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def minus(text: str) -> str:
+    """Return a sentence whose negative numbers have true minus signs.
+
+    >>> minus("ceiling - teacher: -0.03 [-0.1, 0.2], p-value 3")
+    'ceiling - teacher: −0.03 [−0.1, 0.2], p-value 3'
+    """
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
 def listed(names: Sequence[str]) -> str:

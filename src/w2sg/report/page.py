@@ -83,7 +83,7 @@ def visible(text: Any) -> str:
     >>> visible("a\\x00b\\u202ec\\nd")
     'a\\\\x00b\\\\u202ec d'
     """
-    spaced = re.sub(r"\s+", " ", str(text)).strip()
+    spaced = re.sub(r"[^\S\u00a0\u202f]+", " ", str(text)).strip()
     return "".join(
         c.encode("unicode_escape").decode()
         if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")
@@ -115,7 +115,7 @@ def _environment() -> "Environment":
     )
     environment.filters |= {
         name: getattr(numbers, name)
-        for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds")
+        for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
     }
     environment.filters |= {"visible": visible, "clipped": clipped}
     environment.globals["over_seeds"] = numbers.over_seeds
