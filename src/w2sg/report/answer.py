@@ -78,24 +78,22 @@ def _verdict(gain: Estimate) -> Verdict:
 
 
 def _gain(page: PageData) -> str:
-    teacher, student = page.arm("teacher"), page.arm("student")
-    assert teacher is not None and student is not None  # evaluation has no page without them
-    return (
-        f"Student {in_percent(student.accuracy)}, teacher {in_percent(teacher.accuracy)}, "
-        f"difference {in_points(page.gain)}."
-    )
+    student, teacher = in_percent(page.student.accuracy), in_percent(page.teacher.accuracy)
+    return f"Student {student}, teacher {teacher}, difference {in_points(page.gain)}."
 
 
 def _certainty(page: PageData) -> str:
-    n_seeds, items = len(page.seeds), f"{page.gain.n_items:,}"
+    n_seeds, items = len(page.seeds), f"{page.gain.n_items:,} test items"
+    if page.gain.n_items != page.n_test:
+        items = f"{page.gain.n_items:,} groups of test items"
     level = f"{100 * page.level:g}\u202f%"
     if n_seeds == 1:
         return (
-            f"Brackets are {level} intervals from {items} test items and one training per model: "
+            f"Brackets are {level} intervals from {items} and one training per model: "
             "how much another training would differ is not in them."
         )
     return (
-        f"Brackets are {level} intervals that resample {n_seeds} seeds and {items} test items "
+        f"Brackets are {level} intervals that resample {n_seeds} seeds and {items} "
         "together; teacher and student are compared on the same items."
     )
 
@@ -103,9 +101,8 @@ def _certainty(page: PageData) -> str:
 def _warnings(page: PageData) -> list[str]:
     said = []
     name, share = page.majority
-    student = page.arm("student")
-    assert student is not None
-    if student.accuracy.low is not None and student.accuracy.low <= share:
+    low = page.student.accuracy.low
+    if low is not None and low <= share:
         said.append(
             f"Always answering “{name}” would be right on {percent(share)} of the test part. The "
             "student's interval does not lie above that: there is no evidence here that it learned "
@@ -115,8 +112,8 @@ def _warnings(page: PageData) -> list[str]:
     if sum(n > 0 for n in answered) == 1:
         only = page.label_names[answered.index(max(answered))]
         said.append(
-            f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train it "
-            "longer or at a higher rate before reading anything into its accuracy."
+            f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train "
+            "it longer or at a higher rate before reading anything into its accuracy."
         )
     said += _behind_frozen(page)
     if any((one.report["shift"] or {}).get("p_value", 1.0) < SIGNIFICANCE for one in page.data):
@@ -204,8 +201,8 @@ def _worth(page: PageData) -> str:
             f"favours the true labels). {always}"
         )
     return (
-        f"Here it cannot be told whether weak labels beat training the strong model on the {n} true "
-        f"labels directly ({told}, 1 is no difference). {always}"
+        f"Here it cannot be told whether weak labels beat training the strong model on the {n} "
+        f"true labels directly ({told}, 1 is no difference). {always}"
     )
 
 

@@ -39,6 +39,13 @@ MEANINGS = {
     "mixed": "the strong model, trained on true, teacher's and own labels together",
     "ceiling": "the strong model, trained on the true labels of the same unlabelled rows",
 }
+TEACHERS = {
+    "tfidf": "TF-IDF with logistic regression",
+    "sklearn": "a scikit-learn classifier",
+    "finetune": "a fine-tuned model",
+    "probe": "a linear head on frozen features",
+    "column": "labels that came with the data",
+}
 METRICS = ("auroc", "nll", "brier", "calibration_error")
 
 
@@ -196,6 +203,16 @@ class PageData:
         balance = self.parts["balance"]["test"]
         name = max(balance, key=lambda one: balance[one])
         return name, balance[name] / sum(balance.values())
+
+    @property
+    def teacher(self) -> Arm:
+        """The teacher."""
+        return next(arm for arm in self.arms if arm.name == "teacher")
+
+    @property
+    def student(self) -> Arm:
+        """The student that the run is about."""
+        return next(arm for arm in self.arms if arm.name == "student")
 
     def arm(self, name: str) -> Arm | None:
         """Return an arm, or nothing if it was not trained."""

@@ -1,4 +1,4 @@
-"""The figures of a page: collected data in, SVG text out, wide for a desk and narrow for a phone."""
+"""The figures of a page: collected data in, SVG text out, one width for desks, one for phones."""
 
 import math
 import re
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from w2sg.figures import new_figure, to_svg
 from w2sg.gain.break_even import BreakEven
 from w2sg.report.collect import TITLES, PageData
+from w2sg.report.numbers import triple
 from w2sg.report.trainings import Training
 
 if TYPE_CHECKING:
@@ -56,9 +57,11 @@ def arms(page: PageData) -> Drawing:
     def draw(width: float) -> "Figure":
         figure, (axes,) = new_figure(width=width, height=0.9 + 0.46 * len(page.arms))
         for y, arm in enumerate(page.arms):
-            colour, value = OF_ARM.get(arm.name, OTHER), arm.accuracy
-            assert value.estimate is not None and value.low is not None and value.high is not None
-            axes.plot([100 * value.low, 100 * value.high], [y, y], color=colour, linewidth=2.2)
+            colour, told = OF_ARM.get(arm.name, OTHER), triple(arm.accuracy)
+            if told is None:
+                continue
+            middle, low, high = told
+            axes.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=2.2)
             axes.plot(
                 [100 * one for one in arm.by_seed["accuracy"]],
                 [y + 0.26] * len(arm.by_seed["accuracy"]),
@@ -67,7 +70,7 @@ def arms(page: PageData) -> Drawing:
                 markersize=2.6,
                 color=MUTED,
             )
-            axes.plot([100 * value.estimate], [y], marker="o", markersize=7, color=colour)
+            axes.plot([100 * middle], [y], marker="o", markersize=7, color=colour)
         axes.axvline(100 * page.majority[1], color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
         axes.text(
             100 * page.majority[1],
@@ -168,7 +171,7 @@ def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
     frozen, refined = ([100 * v for v in values] for values in (worth.frozen, worth.refined))
     axes.plot(worth.sizes, frozen, "o--", color=MUTED, markersize=3.5, label="on frozen features")
     axes.plot(worth.sizes, refined, "o-", color=OTHER, markersize=5, label="moved to fine-tuned")
-    axes.axhline(100 * worth.student, color=STUDENT, linewidth=1.2, label="student, no true labels")
+    axes.axhline(100 * worth.student, color=STUDENT, linewidth=1.2, label="student")
     if worth.labels is not None:
         axes.plot([worth.labels], [100 * worth.student], "D", color=STUDENT, markersize=7)
     axes.set_xscale("log")
@@ -179,7 +182,7 @@ def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
 
 
 def _loss_curve(axes: "Axes", one: Training) -> None:
-    colour = {**OF_ARM, "student": STUDENT}.get(one.arm, OTHER)
+    colour = OF_ARM.get(one.arm, OTHER)
     window = max(1, len(one.losses) // 25)
     if window > 1:
         axes.plot(one.steps, one.losses, color=colour, linewidth=0.5, alpha=0.25)

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from w2sg.report.answer import answer
-from w2sg.report.collect import PageData, collect
+from w2sg.report.collect import TEACHERS, PageData, collect
 from w2sg.report.numbers import in_percent, in_points, plain
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def model_card(outcome: "Outcome", *, seed: int | None = None) -> str:
 
 def _header(page: PageData, seed: int) -> str:
     """YAML; every text of the data or the spec is written as JSON, which is YAML too."""
-    student = page.arm("student")
-    assert student is not None
-    value = student.by_seed["accuracy"][page.seeds.index(seed)]
+    value = page.student.by_seed["accuracy"][page.seeds.index(seed)]
     lines = [
         "library_name: transformers",
         "pipeline_tag: text-classification",
@@ -73,8 +71,7 @@ def _body(page: PageData, seed: int) -> str:
             for arm in page.arms
         ),
     ]
-    student = page.arm("student")
-    assert student is not None
+    student = page.student
     by_seed = ", ".join(
         f"seed {one} {plain(100 * value, 1)}\u202f%"
         for one, value in zip(page.seeds, student.by_seed["accuracy"], strict=True)
@@ -86,8 +83,8 @@ def _body(page: PageData, seed: int) -> str:
         f"This is the student of seed {seed} ({by_seed}). It is a sequence-classification model "
         f"that chooses among {_listed(page.label_names)}.",
         "## How it was made",
-        f"A teacher of kind `{spec.teacher.kind}` learned from {rows['labelled']:,} labelled rows "
-        f"and labelled {rows['unlabelled']:,} others. The student, {_text(_model(page))} with "
+        f"The teacher is {TEACHERS[spec.teacher.kind]}; {rows['labelled']:,} rows have true labels, "
+        f"and it labelled {rows['unlabelled']:,} others. The student, {_text(_model(page))} with "
         f"policy `{_code(spec.student.policy)}` and loss `{_code(_loss(page))}`, is "
         f"{student.meaning}. It was evaluated on {page.n_test:,} test rows that no training saw.",
         "## Results",

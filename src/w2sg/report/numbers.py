@@ -6,6 +6,17 @@ from collections.abc import Sequence
 from w2sg.gain import Estimate
 
 
+def triple(value: Estimate) -> tuple[float, float, float] | None:
+    """Return estimate, lower and upper end; nothing where the estimate is withheld.
+
+    >>> triple(Estimate(None, None, None, "no gap", 0.95, "fieller", None, 1, 9)) is None
+    True
+    """
+    if value.estimate is None or value.low is None or value.high is None:
+        return None
+    return value.estimate, value.low, value.high
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as a percentage.
 
@@ -21,9 +32,10 @@ def in_percent(value: Estimate) -> str:
     >>> in_percent(Estimate(0.5, 0.41, 0.6, None, 0.95, "percentile", None, 1, 9))
     '50.0\\u202f% [41.0, 60.0]'
     """
-    if value.estimate is None or value.low is None or value.high is None:
+    if (told := triple(value)) is None:
         return "withheld"
-    return f"{percent(value.estimate)} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+    middle, low, high = told
+    return f"{percent(middle)} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def in_points(value: Estimate, unit: bool = True) -> str:
@@ -32,9 +44,9 @@ def in_points(value: Estimate, unit: bool = True) -> str:
     >>> in_points(Estimate(-0.031, -0.09, 0.042, None, 0.95, "percentile", None, 1, 9))
     '−3.1 points [−9.0, +4.2]'
     """
-    if value.estimate is None or value.low is None or value.high is None:
+    if (told := triple(value)) is None:
         return "withheld"
-    middle, low, high = (signed(100 * x) for x in (value.estimate, value.low, value.high))
+    middle, low, high = (signed(100 * x) for x in told)
     return f"{middle}{' points' if unit else ''} [{low}, {high}]"
 
 
@@ -44,9 +56,10 @@ def ratio(value: Estimate) -> str:
     >>> ratio(Estimate(-0.5, -1.25, 0.4, None, 0.95, "fieller", None, 1, 9))
     '−0.50 [−1.25, 0.40]'
     """
-    if value.estimate is None or value.low is None or value.high is None:
+    if (told := triple(value)) is None:
         return "withheld"
-    return f"{plain(value.estimate)} [{plain(value.low)}, {plain(value.high)}]"
+    middle, low, high = (plain(x) for x in told)
+    return f"{middle} [{low}, {high}]"
 
 
 def plain(value: float, digits: int = 2) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from w2sg.report import figures, numbers
 from w2sg.report.answer import answer
-from w2sg.report.collect import METRICS, PageData, collect
+from w2sg.report.collect import METRICS, TEACHERS, TITLES, PageData, collect
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -118,5 +118,9 @@ def _environment() -> "Environment":
         for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
     }
     environment.filters |= {"visible": visible, "clipped": clipped}
-    environment.globals["over_seeds"] = numbers.over_seeds
+    environment.globals |= {
+        "over_seeds": numbers.over_seeds,
+        "titles": TITLES,
+        "teachers": TEACHERS,
+    }
     return environment

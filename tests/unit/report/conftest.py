@@ -110,7 +110,7 @@ def outcome(spec: Any, folder: Path, arms: tuple[str, ...], skill: dict[str, flo
         progress=lambda *_: None,
     )
     run = spec.model_copy(update={"run": spec.run.model_copy(update={"preview": False})})
-    calls = {seed: call for seed, call in data_calls(run, tables.fingerprints).items()}
+    calls = data_calls(run, tables.fingerprints)
     parts = {}
     for seed, call in calls.items():
         facts, save = compute(call, context)
@@ -134,7 +134,7 @@ def outcome(spec: Any, folder: Path, arms: tuple[str, ...], skill: dict[str, flo
     )
     if spec.run.preview:
         facts = {name: found.facts[name] for name in ("gain", "pgr")}
-        accuracy = {arm: 0.5 for arm in arms}
+        accuracy = dict.fromkeys(arms, 0.5)
         facts |= {"seeds": [0, 1, 2], "accuracy": accuracy}
         needs["first_answer"] = writer.put("first_answer", "first_answer", facts)
     writer.put("evaluation", "evaluation", found.facts, needs=needs)
@@ -168,7 +168,7 @@ def arm_artifact(writer: Writer, arm: str, seed: int, parts: Any, rng: np.random
         writer.put(f"pseudo_labels of {role}", "pseudo_labels", quality)
         return writer.put(role, "weak_teacher", {"cv_accuracy": 0.7, "penalty": 1.0})
     names = ("n_train", "n_steps", "best_step", "n_trainable", "n_truncated", "n_truncated_test")
-    facts = {name: 3 for name in names} | {"train_seconds": 1.0}
+    facts = dict.fromkeys(names, 3) | {"train_seconds": 1.0}
     curve = pd.DataFrame({"step": [1, 2, 3], "loss": rng.random(3)})
     return writer.put(
         role,
