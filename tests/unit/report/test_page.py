@@ -1,0 +1,206 @@
+"""The page of a finished run: safe, self-contained, the same bytes, and honest where it must be."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from w2sg.report.collect import collect
+from w2sg.report.page import html, render, table_csv
+
+SCRIPT = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Markup(HTMLParser):
+    """Collects tags, attributes and visible text of a page, and checks that tags close."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.open = [], [], [], []
+        self.feed(page)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+    @property
+    def said(self):
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def page(make_outcome):
+    return render(make_outcome())
+
+
+def test_texts_labels_and_columns_of_the_data_are_text(make_outcome, page):
+    # a template without autoescape, or a "safe" too many, would let one of the three through
+    plain = Markup(page)
+    hostile = make_outcome(
+        names=(SCRIPT, "good"),
+        text=SCRIPT,
+        columns={"text": SCRIPT, "label": "<b onclick=evil()>"},
+        data={"text": SCRIPT, "label": "<b onclick=evil()>"},
+    )
+    markup = Markup(render(hostile))
+    assert set(markup.tags) == set(plain.tags)
+    assert markup.tags.count("script") == 1
+    assert not [name for _, name, _ in markup.attributes if name.startswith("on")]
+    assert "alert('x')" in markup.said  # it is shown, as text
+    assert "{{ 7*7 }}" in markup.said
+
+
+def test_invisible_characters_are_shown(make_outcome):
+    # a direction override in a text would reorder the words around it
+    page = render(make_outcome(text="left \u202e right"))
+    assert "\u202e" not in page
+    assert "\\u202e" in page
+
+
+def test_page_needs_nothing_but_itself(page):
+    addresses = set(re.findall(r"[a-z]+://[^\s\"'<>)]+", page))
+    assert all(re.match(r"http://www\.w3\.org/", address) for address in addresses), addresses
+    for tag, name, value in Markup(page).attributes:
+        assert name != "src", (tag, name)
+        if name in ("href", "xlink:href"):
+            assert value.startswith(("#", "data:text/csv")), value
+    assert "url(" not in re.sub(r"url\(#", "", page)
+    assert "@import" not in page
+
+
+def test_script_runs_only_by_its_hash(page):
+    # the policy must name the very bytes between the tags, or the save buttons stay dead
+    (script,) = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "script-src 'unsafe-inline'" not in page
+
+
+def test_two_renders_are_equal(make_outcome):
+    # a date, a random id of a figure or the order of a set would show here
+    outcome = make_outcome(seeds=(0,))
+    assert render(outcome) == render(outcome)
+
+
+def test_ids_occur_once(page):
+    # figures side by side in one document share matplotlib's ids unless they are renamed
+    ids = [value for _, name, value in Markup(page).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_references_inside_figures_have_a_target(page):
+    markup = Markup(page)
+    ids = {value for _, name, value in markup.attributes if name == "id"}
+    for _, name, value in markup.attributes:
+        if name == "xlink:href" or (name == "href" and value.startswith("#")):
+            assert value[1:] in ids
+        for target in re.findall(r"url\(#([^)]+)\)", value):
+            assert target in ids
+
+
+def test_figures_take_the_colours_of_the_page(page):
+    # black text on a dark page: matplotlib's defaults must all have been replaced
+    drawn = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(drawn) == 6  # three figures, wide and narrow
+    for svg in drawn:
+        styles = re.findall(r'style="([^"]*)"', svg)
+        assert not [style for style in styles if re.search(r"(?:fill|stroke): #", style)]
+        assert any("currentColor" in style for style in styles)
+
+
+def test_withheld_pgr_says_why(make_outcome):
+    # a ratio to a gap that may be nothing must not be printed as a number
+    page = Markup(render(make_outcome(skill={"teacher": 1.0, "ceiling": 1.0}))).said
+    assert "PGR is withheld: the gap ceiling − teacher is not clearly above zero" in page
+    assert not re.search(r"PGR −?\d", page)
+
+
+def test_given_pgr_has_its_interval(make_outcome):
+    page = Markup(render(make_outcome(skill={"teacher": -0.5, "ceiling": 3.0}, n_test=200))).said
+    assert re.search(r"PGR \d\.\d\d \[\d\.\d\d, \d\.\d\d\]", page)
+
+
+def test_one_seed_is_said(make_outcome):
+    # the interval then comes from test items alone, and a reader must be told
+    page = Markup(render(make_outcome(seeds=(4,)))).said
+    assert "how much another training would differ is not in them" in page
+    assert "with one seed (seed 4), variation between trainings" in page
+    several = Markup(render(make_outcome(seeds=(0, 1)))).said
+    assert "with one seed" not in several
+
+
+def test_missing_ceiling_is_explained(make_outcome):
+    arms = ("teacher", "strong_on_labelled", "student")
+    page = Markup(render(make_outcome(arms=arms, hidden=False))).said
+    assert "0 of 60 unlabelled rows have a true label, and a ceiling needs all of them" in page
+    assert "PGR is withheld: no ceiling was trained" in page
+    off = make_outcome(arms=arms, run={"references": ["strong_on_labelled"]})
+    assert "the ceiling was switched off" in Markup(render(off)).said
+
+
+def test_hidden_fifth_number_is_asked_for(make_outcome):
+    # without the strong model on the labels alone nobody can say that weak labels helped
+    arms = ("teacher", "student")
+    outcome = make_outcome(arms=arms, run={"references": []})
+    page = Markup(render(outcome)).said
+    assert "labels alone would have done better was not measured" in page
+
+
+def test_student_that_learned_nothing_is_called_that(make_outcome):
+    page = Markup(render(make_outcome(skill={"student": 0.0}))).said
+    assert "no evidence here that it learned more than which class is frequent" in page
+    good = Markup(render(make_outcome(skill={"student": 3.0}))).said
+    assert "no evidence here" not in good
+
+
+def test_examples_are_joined_by_id(make_outcome):
+    # pairing by position would put another row's text beside an id
+    page = collect(make_outcome(text="row"))
+    shown = [example for rows in page.mistakes.examples.values() for example in rows]
+    assert shown
+    for example in shown:
+        assert example.text == f"row {example.id.removeprefix('r')}"
+        assert example.label == page.label_names[int(example.id.removeprefix("r")) % 2]
+
+
+def test_run_without_preview_has_no_break_even(make_outcome):
+    page = Markup(render(make_outcome(run={"preview": False}))).said
+    assert "was not measured (run.preview is off)" in page
+    assert "First answer and fine-tuned result" not in page
+
+
+def test_table_as_csv_has_every_arm_and_seed(make_outcome):
+    page = collect(make_outcome(seeds=(0, 5)))
+    header, *rows = table_csv(page).splitlines()
+    assert [row.split(",")[0] for row in rows] == [arm.name for arm in page.arms]
+    assert {len(row.split(",")) for row in rows} == {len(header.split(","))}
+    assert header.endswith("calibration_error_seed_5")
+
+
+def test_student_that_uses_the_labels_is_one_model(make_outcome):
+    # with labelled = "after" the student is that arm: shown twice it would look like agreement
+    arms = ("teacher", "strong_on_labelled", "student", "student_then_labels")
+    outcome = make_outcome(arms=arms, student={"labelled": "after"})
+    needs = outcome.plan.calls[outcome.plan.roles["evaluation"]].needs
+    needs.update({f"student/{s}": needs[f"student_then_labels/{s}"] for s in (0, 1, 2)})
+    page = collect(outcome)
+    assert [arm.name for arm in page.arms] == ["teacher", "student", "strong_on_labelled"]
+    assert "trained further on the few true labels" in Markup(html(page)).said
