@@ -46,7 +46,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, str | int | bool) or value is None:
         return value
-    number = float(value)
+    number = float(np.asarray(value))
     return number if np.isfinite(number) else None
 
 

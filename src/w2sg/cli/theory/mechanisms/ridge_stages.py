@@ -147,7 +147,7 @@ def _print(record: dict[str, Any]) -> None:
             spread = panel["simulated_standard_error"]
             print(
                 f"γ_s = {panel['gamma_s']:g}: simulated R_s − R_t within 3 standard errors "
-                f"+ 0.0075 of theory at {np.mean(gap <= 3 * spread + 0.0075):.0%} of {gap.size} points"
+                f"+ 0.0075 of theory at {np.mean(gap <= 3 * spread + 0.0075):.0%} of {gap.size}"
             )
 
 
@@ -179,10 +179,10 @@ def _figure(record: dict[str, Any]) -> "Figure":
     figure, axes_list = new_figure(1, count, width=max(5.4, 4.6 * count), height=4.4)
     size = max(float(np.abs(panel["difference"]).max()) for panel in panels)
     levels = np.linspace(-1, 1, 15) * min(size, 0.5)
-    filled = None
+    maps = []
     for axes, panel in zip(axes_list, panels, strict=True):
         shown = panel.get("simulated_difference", panel["difference"])
-        filled = signed_map(axes, x, y, shown, levels=levels)
+        maps.append(signed_map(axes, x, y, shown, levels=levels))
         if "simulated_difference" in panel:
             level_lines(axes, x, y, panel["difference"], levels[levels != 0], "theory")
         boundary(axes, x, y, panel["difference"], "student = teacher")
@@ -193,6 +193,6 @@ def _figure(record: dict[str, Any]) -> "Figure":
             xscale="log", yscale="log", xlabel="student penalty λ_s", ylabel="teacher penalty λ_t",
             title=f"γ_t = {record['gamma_t']:g}, γ_s = {panel['gamma_s']:g}",
         )  # fmt: skip
-    figure.colorbar(filled, ax=axes_list, label="R_s − R_t")
+    figure.colorbar(maps[-1], ax=axes_list, label="R_s − R_t")
     figure.legend(*axes_list[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
