@@ -171,14 +171,16 @@ def _print_map(record: dict[str, Any], panel: dict[str, Any]) -> None:
 
 
 def _figure(record: dict[str, Any]) -> "Figure":
+    from matplotlib.ticker import MaxNLocator
+
     from w2sg.figures import new_figure
     from w2sg.figures.heat_map import boundary, level_lines, signed_map
 
     panels, x, y = record["students"], record["lam_s"], record["lam_t"]
     count = len(panels)
     figure, axes_list = new_figure(1, count, width=max(5.4, 4.6 * count), height=4.4)
-    size = max(float(np.abs(panel["difference"]).max()) for panel in panels)
-    levels = np.linspace(-1, 1, 15) * min(size, 0.5)
+    size = min(max(float(np.abs(panel["difference"]).max()) for panel in panels), 0.7)
+    levels = MaxNLocator(15, symmetric=True).tick_values(-size, size)
     maps = []
     for axes, panel in zip(axes_list, panels, strict=True):
         shown = panel.get("simulated_difference", panel["difference"])
