@@ -84,7 +84,8 @@ def _record(title: str, study: "Study", seconds: float) -> dict[str, Any]:
         "title": title,
         "seconds": round(seconds, 1),
         "claims": [
-            {"statement": c.statement, "found": c.found, "holds": c.holds} for c in study.claims
+            {"statement": c.statement, "found": c.found, "holds": bool(c.holds)}
+            for c in study.claims
         ],
     }
 

@@ -92,7 +92,7 @@ def _listed_claims() -> list[Claim]:
             "every penalty with A < 1 beats the tuned teacher, one with A > 1 does not",
             f"risks {', '.join(f'{risk:.4f}' for risk in risks[1:])} and "
             f"{heavy.student_risk.min():.4f} against {heavy.teacher_risk[0]:.4f}",
-            max(risks[1:]) < heavy.teacher_risk[0] <= heavy.student_risk.min(),
+            bool(max(risks[1:]) < heavy.teacher_risk[0] <= heavy.student_risk.min()),
         ),
     ]
 
