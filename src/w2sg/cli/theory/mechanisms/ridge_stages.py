@@ -180,7 +180,7 @@ def _figure(record: dict[str, Any]) -> "Figure":
     count = len(panels)
     figure, axes_list = new_figure(1, count, width=max(5.4, 4.6 * count), height=4.4)
     size = min(max(float(np.abs(panel["difference"]).max()) for panel in panels), 0.7)
-    levels = MaxNLocator(15, symmetric=True).tick_values(-size, size)
+    levels = np.asarray(MaxNLocator(15, symmetric=True).tick_values(-size, size), dtype=float)
     maps = []
     for axes, panel in zip(axes_list, panels, strict=True):
         shown = panel.get("simulated_difference", panel["difference"])
