@@ -195,7 +195,9 @@ class Spec(_Table):
     version: Literal[1] = SPEC_VERSION
 
 
-def load(source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Spec:
+def load(
+    source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Spec:
     """Return a validated spec from a TOML file or a mapping, with dotted overrides on top.
 
     Args:
@@ -294,7 +296,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SpecError(f"spec {str(path)!r} does not exist; give the path of a TOML file") from None
+        raise SpecError(
+            f"spec {str(path)!r} does not exist; give the path of a TOML file"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"spec {str(path)!r} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:

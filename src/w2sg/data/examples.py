@@ -191,9 +191,12 @@ class PseudoLabelled:
             ValueError: An example has no probabilities, or an id occurs twice.
 
         >>> examples = Unlabelled(("a", "b"), ("good", "bad"))
-        >>> given = [[0.9, 0.1], [0.3, 0.7]]
         >>> PseudoLabelled.join(
-        ...     examples, ids=["b", "a"], probabilities=given, label_names="ny", teacher="t"
+        ...     examples,
+        ...     ids=["b", "a"],
+        ...     probabilities=[[0.9, 0.1], [0.3, 0.7]],
+        ...     label_names=["negative", "positive"],
+        ...     teacher="tfidf",
         ... ).probabilities
         array([[0.3, 0.7],
                [0.9, 0.1]])
@@ -281,11 +284,11 @@ def as_probabilities(value: Any, ids: Sequence[str], *, n_classes: int) -> Float
 
 def _freeze_rows(rows: Any) -> None:
     for name in ("ids", "texts", "pairs", "groups"):
-        value = getattr(rows, name)
+        value: Any = getattr(rows, name)
         if value is None and name in ("pairs", "groups"):
             continue
-        if isinstance(value, str):
-            raise ValueError(f"{name} must be a sequence of strings, got one string {value!r}")
+        if value is None or isinstance(value, str):
+            raise ValueError(f"{name} must be a sequence of strings, got {value!r}")
         value = tuple(value)
         _set(rows, name, value)
         if len(value) != len(rows.ids):

@@ -20,7 +20,12 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-CSV = {"dtype": str, "keep_default_na": False, "na_filter": False, "encoding": "utf-8-sig"}
+CSV = {
+    "dtype": str,
+    "na_filter": False,  # "NA" and "null" are words
+    "skip_blank_lines": False,  # a blank row is dropped later, and counted
+    "encoding": "utf-8",
+}
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def read_hub(name: str, *, argument: str = "hub") -> Raw:
     parts = dict(loaded) if isinstance(loaded, dict) else {"": loaded}
     frames, names = [], {}
     for split, part in parts.items():
-        frame = part.with_format(None).to_pandas()
+        frame = pd.DataFrame(part.with_format(None).to_pandas())
         if len(parts) > 1 and "split" not in frame:
             frame["split"] = str(split)
         frames.append(frame)

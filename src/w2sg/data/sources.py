@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from w2sg.data.examples import Unlabelled
-from w2sg.data.files import Raw, bundled_path, read_chunks, read_hub, read_path, suggest
+from w2sg.data.files import bundled_path, read_chunks, read_hub, read_path, suggest
+from w2sg.data.label_column import NO_LABEL, class_numbers, is_empty
 
-NO_LABEL = -1
 BUNDLED: Mapping[str, Mapping[str, str]] = {
     "vader_tweets": {"id": "id", "text": "text", "label": "label"},
     "qnli": {
@@ -59,7 +59,9 @@ class Table:
     @property
     def n_labelled(self) -> int:
         """The number of rows with a label."""
-        return int((self.frame["label"] != NO_LABEL).sum()) if self.label_names else 0
+        if self.label_names is None:
+            return 0
+        return int(np.count_nonzero(self.frame["label"].to_numpy() != NO_LABEL))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,6 +88,7 @@ def read_table(
     split: str | None = None,
     keep: Sequence[str] = (),
     label_optional: bool = False,
+    split_optional: bool = False,
     argument: str = "path",
 ) -> Table:
     """Read a data set into one table; exactly one of ``path``, ``bundled`` and ``hub`` says which.
@@ -105,6 +108,7 @@ def read_table(
         split: The column of the source's own splits; a data set with several splits has one.
         keep: Columns to keep beside, such as labels or probabilities given by another teacher.
         label_optional: Whether the label column may be absent.
+        split_optional: Whether the split column may be absent.
         argument: How the user knows ``path``; it opens the error text.
 
     Raises:
@@ -113,32 +117,35 @@ def read_table(
 
     >>> table = read_table(bundled="vader_tweets")
     >>> len(table), table.label_names
-    (4196, ('negative', 'positive'))
+    (4048, ('negative', 'positive'))
     """
     given = {"path": path, "bundled": bundled, "hub": hub}
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise ValueError(f"give exactly one of path, bundled and hub, got {chosen or 'none'}")
-    if bundled is not None:
-        where = bundled_path(bundled, known=tuple(BUNDLED))
-        raw = read_path(where)
-        raw = Raw(raw.frame, raw.class_names, None, {"kind": "bundled", "name": bundled})
-        known = BUNDLED[bundled]
-        text, text_pair = text or known["text"], text_pair or known.get("text_pair")
-        label, id = label or known["label"], id or known["id"]
-        group = group or known.get("group")
+    if path is not None:
+        raw = read_path(path, argument=argument)
+    elif hub is not None:
+        raw = read_hub(hub)
     else:
-        raw = read_hub(hub) if path is None else read_path(path, argument=argument)  # type: ignore[arg-type]
-    return _normalise(
-        raw,
+        name = str(bundled)
+        raw = read_path(bundled_path(name, known=tuple(BUNDLED)))
+        raw = replace(raw, provenance={"kind": "bundled", "name": name})
+        own = BUNDLED[name]
+        text, text_pair = text or own["text"], text_pair or own.get("text_pair")
+        label, id, group = label or own["label"], id or own["id"], group or own.get("group")
+    return from_frame(
+        raw.frame,
         text=text or "text",
         text_pair=text_pair,
         label=label,
         id=id,
         group=group,
-        split=split or raw.split,
-        keep=tuple(keep),
+        split=raw.split if split_optional and split not in raw.frame else split or raw.split,
+        keep=keep,
         label_optional=label_optional,
+        class_names=raw.class_names,
+        provenance=raw.provenance,
     )
 
 
@@ -201,19 +208,45 @@ def iterate_rows(
         yield Chunk(rows, numbers[where], len(frame))
 
 
-def _normalise(
-    raw: Raw,
+def from_frame(
+    frame: pd.DataFrame,
     *,
-    text: str,
-    text_pair: str | None,
-    label: str | None,
-    id: str | None,
-    group: str | None,
-    split: str | None,
-    keep: tuple[str, ...],
-    label_optional: bool,
+    text: str = "text",
+    text_pair: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    keep: Sequence[str] = (),
+    label_optional: bool = False,
+    class_names: Mapping[str, tuple[str, ...]] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Table:
-    frame = raw.frame
+    """Return the rows of a frame as a table; the columns mean what they mean in `read_table`.
+
+    Args:
+        frame: Any frame with a text column.
+        text: The column of the texts.
+        text_pair: The column of the second texts.
+        label: The column of the labels.
+        id: The column of the row ids.
+        group: The column of what rows share.
+        split: The column of the source's own splits.
+        keep: Columns to keep beside.
+        label_optional: Whether the label column may be absent.
+        class_names: Column → names of its classes, in the order of the class numbers.
+        provenance: Where the frame is from, JSON-able.
+
+    Raises:
+        ValueError: As `read_table`.
+
+    >>> frame = pd.DataFrame({"text": ["good", "bad"], "label": ["up", ""]})
+    >>> table = from_frame(frame, label="label")
+    >>> table.label_names, table.n_labelled
+    (('up',), 1)
+    """
+    if frame.empty:
+        raise ValueError("the frame holds no rows")
     columns = {"text": _column(frame, "text", text)}
     if text_pair is not None:
         columns["pair"] = _column(frame, "text_pair", text_pair)
@@ -243,18 +276,18 @@ def _normalise(
     names = None
     if label is not None and (label in frame or not label_optional):
         given = _column(frame, "label", label).iloc[where]
-        out["label"], names = _labels(given, label, raw.class_names.get(label))
+        out["label"], names = class_numbers(given, label, (class_names or {}).get(label))
     if group is not None:
         given = _column(frame, "group", group).iloc[where]
         # a row without a group stands alone
         out["group"] = [
-            f"row {name}" if _empty(value) else str(value)
+            f"row {name}" if is_empty(value) else str(value)
             for name, value in zip(out["id"], given, strict=True)
         ]
     if split is not None:
         out["split"] = strings(_column(frame, "split", split))
     extra = pd.DataFrame(
-        {name: _column(frame, "keep", name).iloc[where].to_numpy() for name in keep},
+        {name: _as_numbers(_column(frame, "keep", name).iloc[where]) for name in keep},
         index=pd.Index(out["id"], name="id", dtype=object),
     )
     order = [name for name in ("id", "text", "pair", "label", "group", "split") if name in out]
@@ -265,7 +298,7 @@ def _normalise(
         n_read=len(frame),
         n_blank=n_blank,
         ids_from="content" if id is None else "column",
-        provenance=dict(raw.provenance),
+        provenance=dict(provenance or {"kind": "frame"}),
     )
 
 
@@ -273,21 +306,28 @@ def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
     if name not in frame.columns:
         known = [str(one) for one in frame.columns]
         raise ValueError(f"{argument}={name!r} is not a column; {suggest(name, known)}")
-    return frame[name]
+    column = frame[name]
+    if not isinstance(column, pd.Series):
+        raise ValueError(f"{argument}={name!r} is the name of {column.shape[1]} columns")
+    return column
 
 
-def _empty(value: Any) -> bool:
-    return value is None or value is pd.NA or value != value or str(value).strip() == ""
+def _as_numbers(column: pd.Series) -> NDArray[Any]:
+    """Numbers where every cell is one or empty, so that CSV and Parquet keep the same values."""
+    try:
+        return np.asarray(pd.to_numeric(column))
+    except (TypeError, ValueError):
+        return column.to_numpy(dtype=object)
 
 
 def _not_blank(texts: pd.Series) -> NDArray[np.bool_]:
-    return np.array([not _empty(value) for value in texts], dtype=bool)
+    return np.array([not is_empty(value) for value in texts], dtype=bool)
 
 
 def _ids(values: pd.Series, name: str) -> list[str]:
     out = []
     for row, value in enumerate(values):
-        if _empty(value):
+        if is_empty(value):
             raise ValueError(f"id={name!r} is empty in row {row}; every row needs an id")
         out.append(str(value))
     return out
@@ -302,50 +342,3 @@ def _content_ids(texts: list[str], pairs: list[str] | None) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         out.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return out
-
-
-def _labels(
-    given: pd.Series, column: str, names: tuple[str, ...] | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class numbers (-1 without a label) and class names of a label column."""
-    words = [_label_word(value, column) for value in given]
-    if names is not None:
-        number_of = {str(number): number for number in range(len(names))}
-        # a file may name its classes and still write the names themselves in the column
-        number_of |= {name: number for number, name in enumerate(names)}
-        number_of["-1"] = NO_LABEL
-    else:
-        present = {word for word in words if word}
-        ordered = sorted(present, key=_label_order)
-        n_with_label = sum(bool(word) for word in words)
-        if len(ordered) > 20 and len(ordered) > n_with_label / 2:
-            raise ValueError(
-                f"label={column!r} has {len(ordered)} distinct values in {n_with_label} rows; "
-                "that is not a class label (name the column that holds the classes)"
-            )
-        names = tuple(ordered)
-        number_of = {name: number for number, name in enumerate(names)}
-    number_of[""] = NO_LABEL
-    if unknown := next((word for word in words if word not in number_of), None):
-        raise ValueError(
-            f"label={column!r} holds {unknown!r}, which is none of the classes {list(names)}"
-        )
-    return np.array([number_of[word] for word in words], dtype=np.int64), names
-
-
-def _label_word(value: Any, column: str) -> str:
-    if _empty(value):
-        return ""
-    if isinstance(value, float | np.floating):
-        if not float(value).is_integer():
-            raise ValueError(
-                f"label={column!r} holds {value!r}; labels are strings, whole numbers or booleans"
-            )
-        return str(int(value))
-    return str(value).strip()
-
-
-def _label_order(word: str) -> tuple[int, int, str]:
-    """Whole numbers by value, before words by spelling."""
-    digits = word.removeprefix("-")
-    return (0, int(word), word) if digits.isascii() and digits.isdigit() else (1, 0, word)

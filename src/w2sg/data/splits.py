@@ -1,19 +1,16 @@
 """One table, or up to three, as the parts of a weak-to-strong run, drawn by hash of id."""
 
-import hashlib
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from w2sg.data.duplicates import exact_clusters, near_clusters
-from w2sg.data.examples import Labelled, Unlabelled
+from w2sg.data.examples import IntArray, Labelled
 from w2sg.data.parts import Parts, PartsReport
+from w2sg.data.pool import Mask, Pool, gather
 from w2sg.data.shift import shift_between
-from w2sg.data.sources import NO_LABEL, Table
-
-PARTS = ("labelled", "unlabelled", "test")
+from w2sg.data.sources import Table
 
 
 def divide(
@@ -49,7 +46,8 @@ def divide(
         test: A separate source of test rows.
         test_split: The value of the split column that marks the source's own test rows.
         duplicates: ``"report"`` counts copies and near copies across parts; ``"drop"`` also leaves
-            them out, from the unlabelled part first and never from the test part.
+            copies of test rows out of the other parts, and copies of labelled rows out of the
+            unlabelled part. The test part stays as it is.
 
     Raises:
         ValueError: A size is larger than the data (the message says how many there are), there is
@@ -66,111 +64,64 @@ def divide(
         raise ValueError(f"duplicates must be 'report' or 'drop', got {duplicates!r}")
     if table.label_names is None or table.n_labelled == 0:
         raise ValueError("the data hold no labelled row; name the label column with label=…")
-    rows = _gather(table, unlabelled, test)
+    pool = gather(table, unlabelled, test)
+    drop = duplicates == "drop"
     dropped: dict[str, int] = {}
 
-    test_from = "file" if test is not None else "hash"
-    candidate = (rows["source"] == "test").to_numpy()
-    if test is None and "split" in rows and (rows["split"] == test_split).any():
-        test_from = "split"
-        candidate = (rows["split"] == test_split).to_numpy() & (rows["source"] == "data").to_numpy()
-    elif test is None:
-        candidate = (rows["source"] == "data").to_numpy()
-    has_label = rows["label"].to_numpy() != NO_LABEL
-    if n_test is None and test_from == "hash":
-        raise ValueError("n_test is needed: the data bring no test split and no test file")
-    where = f"the own test part ({test_from})" if test_from != "hash" else "the data"
-    if not (candidate & has_label).any():
-        raise ValueError(
-            f"{where} has no labelled row; set test_split to a split that has, one of "
-            f"{sorted(set(rows.get('split', pd.Series(dtype=str)).dropna()))}"
-        )
-    order = _order(rows, candidate & has_label, f"test/{split_seed}")
-    _enough("n_test", n_test, len(order), f"labelled rows in {where}")
-    in_test = order[:n_test]
+    in_test, test_from, free = _draw_test(pool, n_test, f"test/{split_seed}", test_split)
+    _leave_out(free, pool, in_test, "test", drop=drop, dropped=dropped)
 
-    pool = (rows["source"] != "test").to_numpy(copy=True)
-    if test_from == "split":
-        pool &= ~candidate
-    pool[in_test] = False
-    pool &= ~_counted(dropped, "group in the test part", pool & _shares_group(rows, in_test))
-    pool &= ~_counted(dropped, "same id in an earlier part", pool & _same(rows, in_test, "id"))
-    clusters = _clusters(rows) if duplicates == "drop" else None
-    if clusters is not None:
-        near_test = pool & np.isin(clusters, clusters[in_test])
-        pool &= ~_counted(dropped, "copy of a test row", near_test)
+    trainable = free & (pool.sources == "data") & pool.has_label
+    classes = _classes(pool, trainable, in_test, table.label_names)
+    order = pool.order(trainable, f"labelled/{seed}")
+    left = f"labelled rows left beside {len(in_test)} test rows"
+    _enough("n_labelled", n_labelled, len(order), left)
+    in_labelled = _stratified(pool, order, n_labelled, classes)
+    _leave_out(free, pool, in_labelled, "labelled", drop=drop, dropped=dropped)
 
-    main = pool & (rows["source"] == "data").to_numpy()
-    classes = _classes(rows, main & has_label, in_test, table.label_names)
-    labelled_order = _order(rows, main & has_label, f"labelled/{seed}")
-    _enough(
-        "n_labelled",
-        n_labelled,
-        len(labelled_order),
-        f"labelled rows left after {len(in_test)} test rows",
-    )
-    in_labelled = _stratified(rows, labelled_order, n_labelled, classes)
-
-    pool[in_labelled] = False
-    pool &= ~_counted(dropped, "group cut by n_labelled", pool & _shares_group(rows, in_labelled))
-    pool &= ~_counted(dropped, "same id in an earlier part", pool & _same(rows, in_labelled, "id"))
-    if clusters is not None:
-        near_labelled = pool & np.isin(clusters, clusters[in_labelled])
-        pool &= ~_counted(dropped, "copy of a labelled row", near_labelled)
     if unlabelled is not None:
-        pool &= (rows["source"] == "unlabelled").to_numpy()
-    unlabelled_order = _order(rows, pool, f"unlabelled/{seed}")
+        free &= pool.sources == "unlabelled"
+    order = pool.order(free, f"unlabelled/{seed}")
     if unlabelled is None:  # rows that truly have no label come first
-        unlabelled_order = unlabelled_order[np.argsort(has_label[unlabelled_order], kind="stable")]
-    _enough(
-        "n_unlabelled",
-        n_unlabelled,
-        len(unlabelled_order),
-        f"rows left after {len(in_test)} test and {n_labelled} labelled rows",
-    )
-    in_unlabelled = unlabelled_order[:n_unlabelled]
-    if not len(in_unlabelled):
-        raise ValueError("no row is left for the unlabelled part; reduce n_labelled or n_test")
+        order = order[np.argsort(pool.has_label[order], kind="stable")]
+    left = f"rows left beside {len(in_test)} test and {len(in_labelled)} labelled rows"
+    _enough("n_unlabelled", n_unlabelled, len(order), left)
+    if not len(order):
+        raise ValueError(f"there are no {left}; reduce n_labelled or n_test")
+    in_unlabelled = order[:n_unlabelled]
 
-    chosen = dict(zip(PARTS, (in_labelled, in_unlabelled, in_test), strict=True))
     names = tuple(table.label_names[c] for c in classes)
-    with_truth = in_unlabelled[has_label[in_unlabelled]]
-    hidden = _labelled(rows, with_truth, classes, names) if len(with_truth) else None
-    parts = {name: _labelled(rows, chosen[name], classes, names) for name in ("labelled", "test")}
-    exact, near = _copies(rows, chosen, clusters)
-    free = unlabelled is not None
-    kinds = {True: "hidden labels", False: "empty labels"}
-    found = sorted({kinds[bool(one)] for one in has_label[in_unlabelled]})
+    with_truth = in_unlabelled[pool.has_label[in_unlabelled]]
+    hidden = pool.labelled(with_truth, classes, names) if len(with_truth) else None
+    labelled = pool.labelled(in_labelled, classes, names)
+    test_part = pool.labelled(in_test, classes, names)
+    chosen = {"labelled": in_labelled, "unlabelled": in_unlabelled, "test": in_test}
+    exact, near = _copies(pool, chosen, drop=drop)
+    tables = {"data": table, "unlabelled": unlabelled, "test": test}
     report = PartsReport(
         rows={name: len(where) for name, where in chosen.items()},
         balance={
-            "labelled": _balance(parts["labelled"]),
+            "labelled": _balance(labelled),
             "unlabelled": _balance(hidden) if hidden else {},
-            "test": _balance(parts["test"]),
+            "test": _balance(test_part),
         },
-        blank={
-            name: one.n_blank
-            for name, one in (("data", table), ("unlabelled", unlabelled), ("test", test))
-            if one is not None
-        },
+        blank={name: one.n_blank for name, one in tables.items() if one is not None},
         exact=exact,
         near=near,
         dropped=dropped,
-        shift=shift_between(_alone(rows, in_labelled), _alone(rows, in_unlabelled), seed=seed),
-        lengths={name: _lengths(rows, where) for name, where in chosen.items()},
+        shift=shift_between(
+            pool.independent_texts(in_labelled), pool.independent_texts(in_unlabelled), seed=seed
+        ),
+        lengths={name: _lengths(pool.lengths(where)) for name, where in chosen.items()},
         test_from=test_from,
-        unlabelled_from="file" if free else " and ".join(found),
-        provenance={
-            name: one.provenance
-            for name, one in (("data", table), ("unlabelled", unlabelled), ("test", test))
-            if one is not None
-        },
+        unlabelled_from=_origin(pool, in_unlabelled, own_file=unlabelled is not None),
+        provenance={name: one.provenance for name, one in tables.items() if one is not None},
     )
     return Parts(
-        labelled=parts["labelled"],
-        unlabelled=_unlabelled(rows, in_unlabelled),
+        labelled=labelled,
+        unlabelled=pool.unlabelled(in_unlabelled),
         hidden=hidden,
-        test=parts["test"],
+        test=test_part,
         label_names=names,
         report=report,
     )
@@ -187,184 +138,114 @@ def _enough(name: str, wanted: int | None, there: int, what: str) -> None:
         raise ValueError(f"{name}={wanted} is more than there are: {there} {what}; reduce it")
 
 
-def _gather(table: Table, unlabelled: Table | None, test: Table | None) -> pd.DataFrame:
-    """All sources under each other, labels by the main table's class numbers."""
-    names = table.label_names or ()
-    frames = []
-    for source, one in (("data", table), ("unlabelled", unlabelled), ("test", test)):
-        if one is None:
-            continue
-        frame = one.frame.copy()
-        if ("pair" in frame) != ("pair" in table.frame):
-            raise ValueError(f"{source} and the main data must both be single texts or both pairs")
-        if one.label_names is None:
-            if source == "test":
-                raise ValueError("the test file holds no label column; it needs one")
-            frame["label"] = NO_LABEL
-        elif one is not table:
-            known = {name: number for number, name in enumerate(names)}
-            given = frame["label"].to_numpy()
-            used = [one.label_names[c] for c in np.unique(given[given != NO_LABEL])]
-            if unseen := [name for name in used if name not in known]:
-                raise ValueError(
-                    f"label {unseen[0]!r} of the {source} file is none of the classes of the "
-                    f"main data, {list(names)}"
-                )
-            new = np.array([known.get(name, NO_LABEL) for name in one.label_names] + [NO_LABEL])
-            frame["label"] = new[given]
-        frames.append(frame.assign(source=source))
-    rows = pd.concat(frames, ignore_index=True)
-    tables = [one for one in (table, unlabelled, test) if one is not None]
-    repeated = rows["id"].duplicated()
-    if repeated.any() and any(one.ids_from == "column" for one in tables):
+def _draw_test(
+    pool: Pool, n_test: int | None, salt: str, test_split: str
+) -> tuple[IntArray, str, Mask]:
+    """Return the test rows, where they come from, and the rows that are free for other parts."""
+    from_file, from_split = pool.sources == "test", pool.splits == test_split
+    if from_file.any():
+        candidates, origin = from_file, "file"
+    elif from_split.any():
+        candidates, origin = from_split, "split"
+    else:
+        candidates, origin = pool.sources == "data", "hash"
+        if n_test is None:
+            raise ValueError("n_test is needed: the data bring no test split and no test file")
+    order = pool.order(candidates & pool.has_label, salt)
+    if not len(order):
+        others = sorted({str(one) for one in pool.splits[pool.has_label]} - {""})
         raise ValueError(
-            f"id {rows['id'][repeated].iloc[0]!r} occurs in two files "
-            f"({int(repeated.sum())} such ids); ids must be unique across the files of a run"
+            f"the test {origin} has no labelled row; set test_split to a split that has one, "
+            f"of {others}"
         )
-    return rows
+    what = "labelled rows in the " + ("data" if origin == "hash" else f"test {origin}")
+    _enough("n_test", n_test, len(order), what)
+    in_test = order[:n_test]
+    free = np.ones(len(pool.ids), dtype=bool) if origin == "hash" else ~candidates
+    return in_test, origin, free
 
 
-def _classes(
-    rows: pd.DataFrame,
-    trainable: NDArray[np.bool_],
-    in_test: NDArray[np.int64],
-    names: tuple[str, ...],
-) -> list[int]:
-    labels = rows["label"].to_numpy()
-    classes = [int(c) for c in np.unique(labels[trainable])]
+def _leave_out(
+    free: Mask, pool: Pool, taken: IntArray, part: str, *, drop: bool, dropped: dict[str, int]
+) -> None:
+    """Take rows, and all that must not be in a later part with them, out of ``free``."""
+    free[taken] = False
+    reasons = {
+        f"group of the {part} part": pool.shares_group(taken),
+        f"same content as a {part} row": pool.shares_id(taken),
+    }
+    if drop:
+        clusters = pool.near_clusters
+        reasons[f"copy of a {part} row"] = np.isin(clusters, clusters[taken])
+    for reason, rows in reasons.items():
+        if n := int((free & rows).sum()):
+            dropped[reason] = n
+        free &= ~rows
+
+
+def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, ...]) -> list[int]:
+    """Return the class numbers that can be learned, or refuse rows of any other class."""
+    classes = [int(c) for c in np.unique(pool.labels[trainable])]
     if len(classes) < 2:
-        only = [names[c] for c in classes]
         raise ValueError(
-            f"the rows to learn from have one class only, {only}; a classifier needs at least two"
+            f"the rows to learn from have one class only, {[names[c] for c in classes]}; "
+            "a classifier needs at least two"
         )
-    unseen = sorted(set(labels[in_test]) - set(classes))
-    if unseen:
-        raise ValueError(
-            f"the test part has {int(np.isin(labels[in_test], unseen).sum())} rows of class "
-            f"{names[int(unseen[0])]!r}, which no row to learn from has; add rows of it, or leave "
-            "it out of the data"
-        )
-    others = set(labels) - set(classes) - {NO_LABEL}
-    if others:
-        raise ValueError(f"class {names[int(min(others))]!r} occurs in no row to learn from")
+    learnable = np.isin(pool.labels, classes)
+    for where, rows in (("test", in_test), ("data", np.flatnonzero(pool.has_label))):
+        if len(unseen := rows[~learnable[rows]]):
+            raise ValueError(
+                f"the {where} rows hold {len(unseen)} of class "
+                f"{names[pool.labels[unseen[0]]]!r}, which no row to learn from has; "
+                "add rows of it, or leave it out of the data"
+            )
     return classes
 
 
-def _order(rows: pd.DataFrame, where: NDArray[np.bool_], salt: str) -> NDArray[np.int64]:
-    """Row numbers by hash of group, then by hash of id: groups stay together."""
-    numbers = np.flatnonzero(where)
-    by_id = _hash(rows["id"].iloc[numbers], salt)
-    if "group" not in rows:
-        return numbers[np.argsort(by_id, kind="stable")]
-    by_group = _hash(_group(rows).iloc[numbers], f"group/{salt}")
-    return numbers[np.lexsort((by_id, by_group))]
-
-
-def _hash(values: pd.Series, salt: str) -> NDArray[np.uint64]:
-    start = hashlib.blake2b(f"{salt}/".encode(), digest_size=8)
-    out = np.empty(len(values), dtype=np.uint64)
-    for row, value in enumerate(values):
-        one = start.copy()
-        one.update(value.encode())
-        out[row] = int.from_bytes(one.digest(), "big")
-    return out
-
-
-def _group(rows: pd.DataFrame) -> pd.Series:
-    return rows["group"].fillna("row " + rows["id"]) if "group" in rows else rows["id"]
-
-
-def _stratified(
-    rows: pd.DataFrame, order: NDArray[np.int64], n: int, classes: list[int]
-) -> NDArray[np.int64]:
-    """The first rows of each class in proportion to the classes, at least one of each."""
+def _stratified(pool: Pool, order: IntArray, n: int, classes: list[int]) -> IntArray:
+    """Return the first rows of each class, in proportion to the classes, at least one of each."""
     if n < len(classes):
         raise ValueError(
             f"n_labelled={n} is fewer than the {len(classes)} classes; every class needs a row"
         )
-    labels = rows["label"].to_numpy()[order]
+    labels = pool.labels[order]
     counts = np.array([(labels == c).sum() for c in classes])
     share = n * counts / counts.sum()
-    quota = np.minimum(np.maximum(np.floor(share).astype(int), 1), counts)
-    while quota.sum() != n:  # largest remainder; at most one step per class
+    quota = np.clip(np.floor(share).astype(np.int64), 1, counts)
+    while quota.sum() != n:  # the class that is furthest from its share gives or takes one
         step = 1 if quota.sum() < n else -1
-        room = quota < counts if step == 1 else quota > 1
-        gap = np.where(room, step * (share - quota), -np.inf)
-        quota[int(np.argmax(gap))] += step
+        movable = quota < counts if step == 1 else quota > 1
+        quota[int(np.argmax(np.where(movable, step * (share - quota), -np.inf)))] += step
     rank = pd.Series(labels).groupby(labels).cumcount().to_numpy()
     return order[rank < quota[np.searchsorted(classes, labels)]]
 
 
-def _shares_group(rows: pd.DataFrame, where: NDArray[np.int64]) -> NDArray[np.bool_]:
-    if "group" not in rows:
-        return np.zeros(len(rows), dtype=bool)
-    group = _group(rows)
-    return group.isin(set(group.iloc[where])).to_numpy()
-
-
-def _same(rows: pd.DataFrame, where: NDArray[np.int64], column: str) -> NDArray[np.bool_]:
-    return rows[column].isin(set(rows[column].iloc[where])).to_numpy()
-
-
-def _counted(dropped: dict[str, int], why: str, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    if n := int(mask.sum()):
-        dropped[why] = dropped.get(why, 0) + n
-    return mask
-
-
-def _clusters(rows: pd.DataFrame) -> NDArray[np.int64]:
-    return near_clusters(list(rows["text"]), list(rows["pair"]) if "pair" in rows else None)
-
-
 def _copies(
-    rows: pd.DataFrame, chosen: dict[str, NDArray[np.int64]], clusters: NDArray[np.int64] | None
+    pool: Pool, chosen: dict[str, IntArray], *, drop: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the rows of one part that have a copy, or a near copy, in another."""
     used = np.concatenate(list(chosen.values()))
-    selected = rows.iloc[used]
-    pairs = list(selected["pair"]) if "pair" in rows else None
-    exact = exact_clusters(list(selected["text"]), pairs)
-    near = _clusters(selected) if clusters is None else clusters[used]
     part = np.repeat(list(chosen), [len(where) for where in chosen.values()])
+    texts = list(pool.texts[used])
+    pairs = None if pool.pairs is None else list(pool.pairs[used])
 
-    def count(cluster: NDArray[np.int64]) -> dict[str, int]:
+    def count(cluster: IntArray) -> dict[str, int]:
         return {
             f"{a}/{b}": int(np.isin(cluster[part == a], cluster[part == b]).sum())
             for a, b in (("labelled", "test"), ("unlabelled", "test"), ("unlabelled", "labelled"))
         }
 
-    return count(exact), count(near)
+    near = pool.near_clusters[used] if drop else near_clusters(texts, pairs)
+    return count(exact_clusters(texts, pairs)), count(near)
 
 
-def _alone(rows: pd.DataFrame, where: NDArray[np.int64]) -> list[str]:
-    """One text per group, so that the rows of the shift test are independent."""
-    part = rows.iloc[where]
-    kept = part[~_group(rows).iloc[where].duplicated().to_numpy()]
-    return (
-        [f"{a} {b}" for a, b in zip(kept["text"], kept["pair"], strict=True)]
-        if ("pair" in kept)
-        else list(kept["text"])
-    )
-
-
-def _columns(rows: pd.DataFrame, where: NDArray[np.int64]) -> dict[str, Any]:
-    part = rows.iloc[where]
-    return {
-        "ids": tuple(part["id"]),
-        "texts": tuple(part["text"]),
-        "pairs": tuple(part["pair"]) if "pair" in part else None,
-        "groups": tuple(_group(rows).iloc[where]) if "group" in part else None,
-    }
-
-
-def _unlabelled(rows: pd.DataFrame, where: NDArray[np.int64]) -> Unlabelled:
-    return Unlabelled(**_columns(rows, where))
-
-
-def _labelled(
-    rows: pd.DataFrame, where: NDArray[np.int64], classes: list[int], names: tuple[str, ...]
-) -> Labelled:
-    labels = np.searchsorted(classes, rows["label"].to_numpy()[where])
-    return Labelled(labels=labels, label_names=names, **_columns(rows, where))
+def _origin(pool: Pool, where: IntArray, *, own_file: bool) -> str:
+    if own_file:
+        return "file"
+    n_true = int(pool.has_label[where].sum())
+    if n_true == 0:
+        return "empty labels"
+    return "hidden labels" if n_true == len(where) else "empty labels and hidden labels"
 
 
 def _balance(part: Labelled) -> dict[str, int]:
@@ -372,10 +253,6 @@ def _balance(part: Labelled) -> dict[str, int]:
     return {name: int(count) for name, count in zip(part.label_names, counts, strict=True)}
 
 
-def _lengths(rows: pd.DataFrame, where: NDArray[np.int64]) -> dict[str, float]:
-    part = rows.iloc[where]
-    lengths = part["text"].str.len().to_numpy()
-    if "pair" in part:
-        lengths = lengths + part["pair"].str.len().to_numpy()
+def _lengths(lengths: IntArray) -> dict[str, float]:
     median, high = np.quantile(lengths, [0.5, 0.95])
     return {"median": float(median), "p95": float(high), "largest": float(lengths.max())}

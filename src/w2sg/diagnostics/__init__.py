@@ -1,1 +1,97 @@
-"""w2sg.diagnostics"""
+"""Diagnostics: arrays of features or errors in, numbers with their uncertainty out.
+
+What runs a torch model lives in ``w2sg.models`` and is loaded when its name is first asked for,
+so that everything else works without torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from w2sg.diagnostics.curves import (
+    CurveSplit,
+    NoiseAndFloor,
+    OverlapFromCurves,
+    noise_and_floor,
+    overlap_from_curves,
+    split_from_curve,
+)
+from w2sg.diagnostics.density import OverlapDensity, overlap_density
+from w2sg.diagnostics.dimension import RULES, IntrinsicDimension, intrinsic_dimension
+from w2sg.diagnostics.feature_space import FeatureSpaceOverlap, feature_space_overlap
+from w2sg.diagnostics.overlap import (
+    CorrelationDimension,
+    MomentAccumulator,
+    correlation_dimension,
+)
+from w2sg.diagnostics.probe_runs import ProbeRuns, run_probe_w2s
+from w2sg.diagnostics.probes import FittedProbe, RidgeProbe, SoftmaxProbe
+from w2sg.diagnostics.representation import RepresentationGap, representation_gap
+from w2sg.diagnostics.softmax import SoftmaxFits, fit_softmax
+from w2sg.diagnostics.subspace import (
+    DenseProjection,
+    FastfoodProjection,
+    LayeredProjection,
+    SubspaceDimension,
+    random_subspace_dimension,
+)
+from w2sg.diagnostics.variances import (
+    ConditionalVariances,
+    conditional_variances,
+    residual_variance,
+    ridge_smoother,
+)
+
+__all__ = [
+    "RULES",
+    "ConditionalVariances",
+    "CorrelationDimension",
+    "CurveSplit",
+    "DenseProjection",
+    "FastfoodProjection",
+    "FeatureSpaceOverlap",
+    "FittedProbe",
+    "IntrinsicDimension",
+    "LayeredProjection",
+    "MomentAccumulator",
+    "NoiseAndFloor",
+    "OverlapDensity",
+    "OverlapFromCurves",
+    "ProbeRuns",
+    "RepresentationGap",
+    "RidgeProbe",
+    "SoftmaxFits",
+    "SoftmaxProbe",
+    "SubspaceDimension",
+    "conditional_variances",
+    "correlation_dimension",
+    "feature_space_overlap",
+    "fit_softmax",
+    "intrinsic_dimension",
+    "noise_and_floor",
+    "overlap_density",
+    "overlap_from_curves",
+    "random_subspace_dimension",
+    "representation_gap",
+    "residual_variance",
+    "ridge_smoother",
+    "run_probe_w2s",
+    "split_from_curve",
+]
+
+# above this package on the import ladder: looked up by name, never imported with it
+_FROM_MODELS = {
+    "gradient_features": "w2sg.models.gradients",
+    "layer_features": "w2sg.models.frozen",
+    "stream_layer_features": "w2sg.models.frozen",
+    "subspace_trainer": "w2sg.models.subspace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM_MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_FROM_MODELS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_FROM_MODELS})

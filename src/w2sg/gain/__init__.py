@@ -5,7 +5,29 @@ array belongs to run s, column i to test item i. ``w2sg.metrics`` has the ``…_
 that make such scores, AUROC included.
 """
 
+from w2sg.gain.comparison import Comparison, Difference, compare, holm
+from w2sg.gain.components import Components, variance_components
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.measures import gain, gap, opr, pgr
+from w2sg.gain.planning import Option, Plan, plan
+from w2sg.gain.stopping import Decision, StoppingRule, stopping_rule
 
-__all__ = ["Estimate", "gain", "gap", "opr", "pgr"]
+__all__ = [
+    "Comparison",
+    "Components",
+    "Decision",
+    "Difference",
+    "Estimate",
+    "Option",
+    "Plan",
+    "StoppingRule",
+    "compare",
+    "gain",
+    "gap",
+    "holm",
+    "opr",
+    "pgr",
+    "plan",
+    "stopping_rule",
+    "variance_components",
+]

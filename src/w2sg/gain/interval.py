@@ -1,5 +1,6 @@
 """From replicates of a numerator and a denominator to the interval of their ratio."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ from w2sg._arrays import FloatArray, as_floats
 from w2sg.gain.resample import Replicates
 
 Method = Literal["auto", "percentile", "bca", "fieller"]
+GATE_LEVEL = 0.95
+TAIL_REPLICATES = 10
 METHODS = ("auto", "percentile", "bca", "fieller")
 
 
@@ -28,29 +31,41 @@ def ratio_interval(
 ) -> tuple[float, float, float, str]:
     """Return value, low, high and method of a ratio of two weighted sums of the models' means.
 
-    ``fieller``: the set of ratios P for which zero lies within the interval of top − P·bottom
+    ``fieller`` is the set of ratios P for which zero lies within the interval of top − P·bottom
     (Fieller 1954, with the replicates in place of the normal law). It needs no division by a
     denominator near zero; where every replicate of the denominator is positive it is the
-    percentile interval of the ratio, so ``auto`` is the percentile interval there and Fieller's
-    elsewhere. The ends are infinite where too many denominators are below zero.
+    percentile interval of the ratio. Its ends are infinite where too many are below zero.
+
+    ``auto`` also allows for the gate: a ratio is given only where the denominator came out large,
+    which bends the interval of a small one. A share miss of all experiments is at most miss / π
+    of those that pass, π being the probability to pass, so the percentile interval is read off at
+    tails smaller by the bootstrap estimate of π, and united with Fieller's. For a denominator of
+    many standard errors π = 1 and all three intervals are one (status: derived here).
     """
-    ratio = float(replicates.means @ top) / float(replicates.means @ bottom)
+    value = float(replicates.means @ bottom)
+    ratio = float(replicates.means @ top) / value
     numerator, denominator = replicates.draws @ top, replicates.draws @ bottom
+    influence = (top - ratio * bottom) / value
+    tail = (1 - level) / 2
     if method == "auto":
-        method = "percentile" if (denominator > 0).all() else "fieller"
+        low, high = _fieller(numerator, denominator, tail)
+        draws = numerator / denominator
+        threshold = value - float(np.quantile(denominator, (1 - GATE_LEVEL) / 2))
+        passing = float((denominator > threshold).mean())
+        wide = np.quantile(draws, [tail * passing, 1 - tail * passing])
+        name = "percentile" if (denominator > 0).all() else "fieller"
+        return ratio, min(low, float(wide[0])), max(high, float(wide[1])), name
     if method == "fieller":
-        low, high = _fieller(numerator, denominator, (1 - level) / 2)
-        return ratio, low, high, method
+        return ratio, *_fieller(numerator, denominator, tail), method
     draws = numerator / denominator
-    influence = (top - ratio * bottom) / float(replicates.means @ bottom)
     low, high = np.quantile(draws, _shares(replicates, influence, draws, ratio, level, method))
     return ratio, float(low), float(high), method
 
 
-def check_interval(level: float, method: str) -> None:
-    """Refuse a level outside (0, 1) and a method that does not exist.
+def check_interval(level: float, method: str, n_replicates: int) -> None:
+    """Refuse a level outside (0, 1), an unknown method, too few replicates for the level.
 
-    >>> check_interval(95, "percentile")
+    >>> check_interval(95, "percentile", 2000)
     Traceback (most recent call last):
     ...
     ValueError: level must be below 1, got 95
@@ -58,6 +73,12 @@ def check_interval(level: float, method: str) -> None:
     as_floats("level", level, low=0.0, high=1.0, open_low=True, open_high=True, ndim=0)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    needed = math.ceil(TAIL_REPLICATES * 2 / (1 - level) - 1e-6)
+    if n_replicates < needed:
+        raise ValueError(
+            f"n_replicates must be at least {needed} for level {level:g}, so that "
+            f"{TAIL_REPLICATES} lie in each tail, got {n_replicates}"
+        )
 
 
 def _shares(
@@ -104,4 +125,6 @@ def _fieller(numerator: FloatArray, denominator: FloatArray, tail: float) -> tup
     if (len(falling) + never) / len(numerator) >= tail:
         return -np.inf, np.inf
     inside = points[(share >= tail) & (share <= 1 - tail)]
+    if len(inside) == 0:  # one ratio in nearly all replicates, such as student = teacher
+        inside = points[share >= tail][:1]
     return float(inside[0]), float(inside[-1])

@@ -8,11 +8,15 @@ from scipy import stats
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg.gain.estimate import Estimate
-from w2sg.gain.interval import Method, check_interval, contrast_interval, ratio_interval
+from w2sg.gain.interval import (
+    GATE_LEVEL,
+    Method,
+    check_interval,
+    contrast_interval,
+    ratio_interval,
+)
 from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
 from w2sg.gain.scores import Scores, stack_scores
-
-GATE_LEVEL = 0.95
 
 
 def gain(
@@ -44,17 +48,16 @@ def gain(
         The gain in units of the score.
 
     Raises:
-        ValueError: Arrays that do not fit each other, a bad level or method.
+        ValueError: Arrays that do not fit each other, a bad level or method, too few replicates.
 
     >>> rng = np.random.default_rng(0)
     >>> teacher, student = rng.random((5, 800)) < 0.7, rng.random((5, 800)) < 0.8
     >>> print(gain(teacher, student))
-    0.093 [0.081, 0.103]
+    0.093 [0.081, 0.104]
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     scores = stack_scores({"teacher": teacher, "student": student}, groups)
-    replicates = crossed_replicates(scores.values, seed, n_replicates)
-    return _contrast(scores, replicates, np.array([-1.0, 1.0]), level, method)
+    return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
 
 
 def gap(
@@ -86,10 +89,9 @@ def gap(
     >>> print(gap([0, 1, 0, 1, 0, 1, 0, 1], [1, 1, 1, 1, 1, 1, 0, 1]))
     0.375 [-0.060, 0.846]
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     scores = stack_scores({"teacher": teacher, "ceiling": ceiling}, groups)
-    replicates = crossed_replicates(scores.values, seed, n_replicates)
-    return _contrast(scores, replicates, np.array([-1.0, 1.0]), level, method)
+    return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
 
 
 def pgr(
@@ -118,7 +120,7 @@ def pgr(
         groups: One label per item; items with one label (a passage, a user) move together.
         seed: Seed of the resampling.
         method: ``"percentile"``, ``"bca"``, ``"fieller"``; ``"auto"`` is the percentile interval
-            where every replicate of the gap is positive and Fieller's where the gap is small.
+            where the gap is large and widens to Fieller's, and for the gate, where it is small.
         ratio: ``"of_means"``: the ratio of the mean gain to the mean gap; ``"mean_of_ratios"``:
             the mean over seeds of each run's own PGR, to first order in the items, withheld unless
             each run's gap is above zero at 95 %.
@@ -128,7 +130,7 @@ def pgr(
         The PGR, 0 for the teacher, 1 for the ceiling; neither is a bound.
 
     Raises:
-        ValueError: Arrays that do not fit each other, a bad level or method.
+        ValueError: Arrays that do not fit each other, a bad level or method, too few replicates.
 
     Burns et al. 2023 (arXiv 2312.09390), section 3, define the ratio; interval and gate are
     derived here.
@@ -140,7 +142,7 @@ def pgr(
     >>> print(pgr(teacher, student, None))
     withheld: no ceiling was trained: PGR needs the strong model trained on true labels
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     if ratio not in ("of_means", "mean_of_ratios"):
         raise ValueError(f"ratio must be 'of_means' or 'mean_of_ratios', got {ratio!r}")
     if ceiling is None:
@@ -204,7 +206,7 @@ def opr(
     >>> print(opr(baseline, student))
     1.451 [1.390, 1.521]
     """
-    check_interval(level, method)
+    check_interval(level, method, n_replicates)
     as_floats("best", best, ndim=0)
     scores = stack_scores({"baseline": baseline, "student": student}, groups)
     risks = Scores(best - scores.values, scores.note)
@@ -221,6 +223,11 @@ def opr(
         reason = f"the student's risk is not clearly above zero: {gate} at 95 %; read the gain"
         return _withheld(scores, reason, level, method)
     return _ratio(risks, replicates, top, bottom, level, method, "risk of the student")
+
+
+def _mean(scores: Scores, level: float, method: str, seed: int, n_replicates: int) -> Estimate:
+    replicates = crossed_replicates(scores.values, seed, n_replicates)
+    return _contrast(scores, replicates, np.ones(1), level, method)
 
 
 def _contrast(
@@ -275,8 +282,7 @@ def _mean_of_ratios(
     ratios = (student - teacher).mean(axis=1, keepdims=True) / mean_gap
     items = ratios + (student - teacher - ratios * gaps) / mean_gap
     linear = Scores(items[..., None], scores.note)
-    replicates = crossed_replicates(linear.values, seed, n_replicates)
-    return _contrast(linear, replicates, np.ones(1), level, method)
+    return _mean(linear, level, method, seed, n_replicates)
 
 
 def _withheld(scores: Scores, reason: str, level: float, method: str) -> Estimate:

@@ -101,6 +101,7 @@ def _grouped(values: FloatArray, groups: ArrayLike | None) -> FloatArray:
     if n_groups < 2:
         raise ValueError("groups must hold at least 2 different labels, got 1: leave groups out")
     mean = values.mean(axis=1, keepdims=True)
-    sums = np.zeros((values.shape[0], n_groups, values.shape[2]))
-    np.add.at(sums, (slice(None), index), values - mean)
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(n_groups))
+    sums = np.add.reduceat((values - mean)[:, order], starts, axis=1)
     return mean + sums * (n_groups / n)

@@ -87,7 +87,7 @@ def fingerprint(name: str) -> str:
     if not Path(where).is_dir():
         from transformers import AutoConfig
 
-        with _quiet(), _explained(name):
+        with quiet(), explained(name):
             commit = getattr(AutoConfig.from_pretrained(where), "_commit_hash", None)
         if commit is None:
             raise ValueError(f"model {name!r}: the hub names no commit; download it to a folder")
@@ -122,7 +122,7 @@ def load_classifier(
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     where = locate(name)
-    with _quiet(), _explained(name):
+    with quiet(), explained(name):
         config = AutoConfig.from_pretrained(where)
         total = int(getattr(config, "num_hidden_layers", 0))
         if layers is not None:
@@ -232,7 +232,7 @@ def logits(
     model.eval()
     done = 0
     with torch.inference_mode(), autocast(precision, device.type):
-        for rows in _by_length(encoded.lengths):
+        for rows in by_length(encoded.lengths):
             batch = collate(classifier.tokenizer, encoded, rows)
             scores = model(**{k: v.to(device) for k, v in batch.items()}).logits
             out[rows] = scores.float().cpu().numpy()
@@ -301,7 +301,7 @@ def _tokenise(
 ) -> list[dict[str, list[int]]]:
     if not texts:
         return []
-    with _quiet():
+    with quiet():
         batch = tokenizer(texts, pairs, truncation=True, max_length=limit)
     names = [name for name in batch if name in tokenizer.model_input_names]
     return [{name: list(batch[name][i]) for name in names} for i in range(len(texts))]
@@ -319,7 +319,8 @@ def _longest(tokenizer: Any) -> int:
     return min(int(tokenizer.model_max_length), 10**6)
 
 
-def _by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield row numbers in batches of similar length, longest first, of bounded size."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -330,7 +331,8 @@ def _by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Keep transformers from printing while a model is loaded or texts are tokenised."""
     from transformers.utils import logging as hf
 
     level, bars = hf.get_verbosity(), hf.is_progress_bar_enabled()
@@ -345,7 +347,8 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
+    """Turn a failure to find or fetch a model into an error that says what to do."""
     try:
         yield
     except OSError as error:

@@ -80,8 +80,7 @@ def quality(pseudo: PseudoLabelled, hidden: Labelled | None) -> dict[str, Any]:
         "rows": len(pseudo),
         "entropy": float(entropy.mean()),
         "share": {
-            name: float((p.argmax(axis=1) == k).mean())
-            for k, name in enumerate(pseudo.label_names)
+            name: float((p.argmax(axis=1) == k).mean()) for k, name in enumerate(pseudo.label_names)
         },
     }
     if hidden is not None and len(hidden):

@@ -127,7 +127,8 @@ def train(
     """
     from w2sg.models.backbone import encode, load_classifier
     from w2sg.train import policies
-    from w2sg.train.finetune import Schedule, finetune, predict
+    from w2sg.train.finetune import finetune, predict
+    from w2sg.train.schedule import Schedule
 
     texts, pairs, targets, names, soft = training_set(parts)
     classifier = load_classifier(
@@ -226,9 +227,7 @@ def restore(classifier: "Classifier", weights: "Mapping[str, torch.Tensor]") -> 
         raise ValueError(f"stored weights do not fit the model: {unknown[0]!r} is not in it")
 
 
-def ask(
-    classifier: "Classifier", rows: Unlabelled, settings: Settings
-) -> NDArray[np.float64]:
+def ask(classifier: "Classifier", rows: Unlabelled, settings: Settings) -> NDArray[np.float64]:
     """Return the model's class probabilities of texts, shape (n, K)."""
     from w2sg.models.backbone import encode
     from w2sg.train.finetune import predict
@@ -239,9 +238,7 @@ def ask(
 
 def training_set(
     parts: tuple[Labelled | PseudoLabelled, ...],
-) -> tuple[
-    tuple[str, ...], tuple[str, ...] | None, FloatArray, tuple[str, ...], NDArray[np.bool_]
-]:
+) -> tuple[tuple[str, ...], tuple[str, ...] | None, FloatArray, tuple[str, ...], NDArray[np.bool_]]:
     """Return texts, pairs, targets, class names, and which rows are pseudo-labelled; ids sorted.
 
     The order of the rows follows their ids, so equal content gives equal training.
@@ -272,7 +269,7 @@ def training_set(
 def _hold_out(
     encoded: Any, targets: FloatArray, soft: NDArray[np.bool_], settings: Settings, seed: int
 ) -> tuple[NDArray[np.int64], Any]:
-    from w2sg.train.finetune import HeldOut
+    from w2sg.train.schedule import HeldOut
 
     rows = np.arange(len(encoded))
     if not settings.patience or not soft.any():

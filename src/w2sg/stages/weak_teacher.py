@@ -84,9 +84,7 @@ def sklearn(labelled: Labelled, *, estimator: Any, folds: int, seed: int) -> Tea
     return Teacher(predict, {"cv_accuracy": accuracy, "estimator": str(model[-1])})
 
 
-def probe(
-    labelled: Labelled, *, features_of: Callable[[Any], NDArray[Any]], seed: int
-) -> Teacher:
+def probe(labelled: Labelled, *, features_of: Callable[[Any], NDArray[Any]], seed: int) -> Teacher:
     """Return a logistic head on frozen features, its penalty tuned by cross-validation.
 
     Args:

@@ -23,9 +23,7 @@ class Plan:
     @property
     def micro_batches(self) -> tuple[tuple[Rows, int], ...]:
         """Each micro-batch in order, with the size of the optimizer batch that it belongs to."""
-        return tuple(
-            (rows, sum(map(len, step))) for step in self.steps for rows in step
-        )
+        return tuple((rows, sum(map(len, step))) for step in self.steps for rows in step)
 
 
 def plan(
@@ -64,9 +62,7 @@ def plan(
     return Plan(tuple(steps[:total]), per_epoch)
 
 
-def _batches(
-    lengths: Rows, batch_size: int, smallest: int, rng: np.random.Generator
-) -> list[Rows]:
+def _batches(lengths: Rows, batch_size: int, smallest: int, rng: np.random.Generator) -> list[Rows]:
     order = rng.permutation(len(lengths))
     batches: list[Rows] = []
     for start in range(0, len(order), batch_size * POOL):

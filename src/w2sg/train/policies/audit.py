@@ -115,4 +115,4 @@ def digest(tensor: Tensor) -> str:
     (True, False)
     """
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-    return hashlib.sha256(memoryview(raw.numpy())).hexdigest()
+    return hashlib.sha256(raw.numpy().tobytes()).hexdigest()

@@ -23,6 +23,7 @@ SEPARATE = (
 )
 OUTPUT = ("o_proj", "out_proj", "c_proj", "dense", "out_lin", "Wo", "attn_out", "to_out", "o")
 CROSS = re.compile(r"cross|enc_?dec|encoder_attn|multihead_attn", re.IGNORECASE)
+NUMBER = re.compile(r"(?:^|\.)(\d+)(?=\.|$)")
 ROTARY = re.compile(r"Rotary|RoPE|Ro[pP]e(?![a-z])")
 HEADS = ("num_attention_heads", "num_heads", "n_heads", "n_head", "heads")
 HEAD_DIM = ("head_dim", "attention_head_size", "head_size", "key_value_proj_dim")
@@ -295,7 +296,7 @@ def _numbered(found: list[Attention]) -> list[Attention]:
         stacks.setdefault((_stack(site.name), site.kind), []).append(site)
     numbers = {}
     for (stack, kind), sites in stacks.items():
-        named = [int(m.group()) if (m := re.search(r"\d+", s.name)) else -1 for s in sites]
+        named = [int(m.group(1)) if (m := NUMBER.search(s.name)) else -1 for s in sites]
         unique = len(set(named)) == len(named) and -1 not in named
         for position, (site, own) in enumerate(zip(sites, named, strict=True)):
             numbers[site.name, kind] = (stack, own if unique else position)
@@ -307,7 +308,7 @@ def _numbered(found: list[Attention]) -> list[Attention]:
 
 
 def _stack(name: str) -> str:
-    return re.split(r"\.?\d+", name, maxsplit=1)[0]
+    return name[: m.start()] if (m := NUMBER.search(name)) else name
 
 
 def _join(parent: str, leaf: str) -> str:
