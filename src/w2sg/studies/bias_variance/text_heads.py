@@ -17,7 +17,7 @@ from w2sg.data.soft_labels import shrink
 from w2sg.diagnostics.ledger import Ledger, ledger
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.measures import pgr
-from w2sg.studies.bias_variance.solvers import train_linear
+from w2sg.studies.bias_variance.solvers import RATE, train_linear
 
 NAMES = (
     "ce",
@@ -71,7 +71,12 @@ class TextArrays:
 
 
 def loss_table(
-    task: TextArrays, names: tuple[str, ...] = NAMES, *, alpha: float = 1.0, seed: int = 0
+    task: TextArrays,
+    names: tuple[str, ...] = NAMES,
+    *,
+    alpha: float = 1.0,
+    rate: float = RATE,
+    seed: int = 0,
 ) -> list[LossRow]:
     """Train a linear head per seed and loss, two epochs of Adam, and measure all of them.
 
@@ -79,6 +84,7 @@ def loss_table(
         task: Features are centred and scaled here by the unlabelled rows.
         names: Losses.
         alpha: Soft labels are shrunk to ½ + α(q − ½) first.
+        rate: Learning rate of the heads, the same for every loss.
         seed: Of starts and order; the same for every loss.
 
     Raises:
@@ -100,14 +106,14 @@ def loss_table(
     )
     order = child_seed(seed, "order")
     soft = shrink(task.teacher_unlabelled.ravel(), alpha).reshape(task.teacher_unlabelled.shape)
-    ceiling = train_linear(x, task.labels.astype(float), start, losses.ce, order)
+    ceiling = train_linear(x, task.labels.astype(float), start, losses.ce, order, rate=rate)
     right = {
         "teacher": (task.teacher_test > 0.5) == task.truth,
         "ceiling": (np.einsum("rid,rd->ri", test, ceiling) > 0) == task.truth,
     }
     rows = []
     for name in names:
-        weights = train_linear(x, soft, start, losses.get(name), order)
+        weights = train_linear(x, soft, start, losses.get(name), order, rate=rate)
         z = np.einsum("rid,rd->ri", test, weights)
         correct = (z > 0) == task.truth
         rows.append(
