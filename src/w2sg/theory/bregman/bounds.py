@@ -14,7 +14,7 @@ from w2sg.theory.bregman.means import draw_weights, group_index, posterior_mean_
 
 @dataclass(frozen=True)
 class ResidualBounds:
-    """Upper bounds on |residual|; ``simplex_osc`` is ``None`` unless predictions are probabilities."""
+    """Upper bounds on |residual|; ``simplex_osc`` needs probabilities and is ``None`` without."""
 
     cauchy_schwarz: float
     simplex_osc: float | None
