@@ -137,11 +137,14 @@ def run_probe_w2s(
 
     order = np.random.default_rng(child_seed(seed, "test")).permutation(rows)
     test, pool = order[:held], order[held:]
+    # no size looks at the rows between the longest head and the longest tail
+    used = np.r_[: ns.max(), len(pool) - big_ns.max() : len(pool)]
     errors = np.empty((4, len(ns), trials, len(lam)))
     for t in range(trials):
         rng = np.random.default_rng(child_seed(seed, "trial", t))
         drawn = rng.permutation(pool)
-        noisy = _with_noise(y[drawn], noise, soft, rng)
+        noisy = _with_noise(y[drawn], noise, soft, rng)[used]
+        drawn = drawn[used]
         trial = _Trial(weak[drawn], strong[drawn], noisy, weak[test], strong[test], y[test])
         if isinstance(settings, SoftmaxProbe):
             errors[:, :, t] = _softmax_errors(trial, ns, big_ns, lam, settings.soft_targets)
