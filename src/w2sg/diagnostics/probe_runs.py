@@ -134,6 +134,8 @@ def run_probe_w2s(
     if not 1 <= held < rows:
         raise ValueError(f"n_test must be between 1 and {rows - 1}, got {held}")
     ns, big_ns = _sizes(n, N, rows - held)
+    if not soft:
+        weak, strong = _without_null_directions(weak), _without_null_directions(strong)
 
     order = np.random.default_rng(child_seed(seed, "test")).permutation(rows)
     test, pool = order[:held], order[held:]
@@ -299,6 +301,21 @@ class _Solver:
         if self.intercept:
             constant = constant - (getattr(moments, f"{side}_sum") / moments.rows) @ weights
         return weights, constant
+
+
+def _without_null_directions(x: FloatArray) -> FloatArray:
+    """Rotate away directions that are zero in every row, as layer normalisation leaves them.
+
+    No prediction changes, and training sets keep well-conditioned Gram matrices.
+    """
+    if len(x) <= x.shape[1]:
+        return x
+    values, vectors = scipy.linalg.eigh(x.T @ x, driver="evd")
+    if values[0] > GRAM_RESOLUTION * values[-1]:
+        return x
+    rotated = x @ vectors
+    sizes = np.sqrt(np.einsum("nd,nd->d", rotated, rotated))
+    return rotated[:, sizes > 1e-12 * sizes.max()]
 
 
 def _softmax_errors(
