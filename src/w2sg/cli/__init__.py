@@ -12,24 +12,23 @@ app = App(
     help="Weak-to-strong generalization: train a strong student on a weak teacher's labels.",
 )
 COMMANDS = {
-    "theory": ("w2sg.cli.theory:app", "Exact theory: tables, figures and JSON."),
-    "reproduce": (
-        "w2sg.cli.reproduce:reproduce",
-        "Re-make a published figure and check its claim.",
-    ),
-    "diagnose": (
-        "w2sg.cli.diagnose:diagnose",
-        "Dimensions and overlap of weak and strong features.",
-    ),
-    "attention": (
-        "w2sg.cli.attention:attention",
-        "Where W_q, W_k, W_v are, and what tuning them costs.",
-    ),
+    "run": ("run:run", "Run a spec: teacher, pseudo-labels, student, references, report."),
+    "report": ("report:report", "Write the page of a finished run again."),
+    "predict": ("predict:predict", "Label new rows with the best student of a run."),
+    "status": ("status:status", "What is stored, what failed and why."),
+    "doctor": ("doctor:doctor", "What is installed, which device, what is missing for what."),
+    "plan": ("plan:plan", "How many seeds and test items a difference needs."),
+    "theory": ("theory:app", "Exact theory: tables, figures and JSON."),
+    "reproduce": ("reproduce:reproduce", "Make a published figure again and check its claim."),
+    "diagnose": ("diagnose:diagnose", "Dimensions and overlap of weak and strong features."),
+    "attention": ("attention:attention", "Where W_q, W_k, W_v are, and what tuning them costs."),
 }
 for _name, (_target, _help) in COMMANDS.items():
-    app.command(_target, name=_name, help=_help)
+    app.command(f"w2sg.cli.{_target}", name=_name, help=_help)
 
 
 def main() -> None:
-    """Run the command line and leave with its exit status."""
-    sys.exit(app() or 0)
+    """Run the command line and leave with its exit status: 0, 1 failed, 2 refused, 130 stopped."""
+    from w2sg.cli.errors import explained
+
+    sys.exit(explained(app))

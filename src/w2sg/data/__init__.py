@@ -1,1 +1,1 @@
-"""w2sg.data"""
+"""Data: sources, the three types of examples, and the parts of a run."""

@@ -1,1 +1,33 @@
-"""w2sg.losses"""
+"""Losses from logits, one value per example; `get` finds one by the name a spec writes."""
+
+from w2sg.losses.adaptive import bootstrap, cace, confidence, confidence_quantile, gce, product
+from w2sg.losses.divergences import Generator, bregman, mahalanobis, squared, squared_error
+from w2sg.losses.entropies import ce, entropy, forward_kl, reverse_ce, reverse_kl, symmetric
+from w2sg.losses.loss import Context, Loss, check_targets, weighted_sum
+from w2sg.losses.registry import get, names
+
+__all__ = [
+    "Context",
+    "Generator",
+    "Loss",
+    "bootstrap",
+    "bregman",
+    "cace",
+    "ce",
+    "check_targets",
+    "confidence",
+    "confidence_quantile",
+    "entropy",
+    "forward_kl",
+    "gce",
+    "get",
+    "mahalanobis",
+    "names",
+    "product",
+    "reverse_ce",
+    "reverse_kl",
+    "squared",
+    "squared_error",
+    "symmetric",
+    "weighted_sum",
+]

@@ -1,1 +1,1 @@
-"""w2sg.report"""
+"""The page of a run: reads the store, computes nothing new."""

@@ -1,1 +1,1 @@
-"""w2sg.stages"""
+"""The flow, one file per arrow: labelled data → teacher → pseudo-labels → student → evaluation."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from w2sg._arrays import FloatArray
-from w2sg.theory.discrepancy import inputs
+from w2sg.theory.discrepancy import _inputs as inputs
+from w2sg.theory.discrepancy.stage import times
 
 Where = Literal["population", "train"]
 
@@ -148,13 +149,3 @@ def _kappa(d: FloatArray, m: FloatArray) -> FloatArray:
 def _price(d: FloatArray, m: FloatArray, intercept: bool) -> FloatArray:
     """κ, and with an intercept the same for the constant and d centred features."""
     return 1 / m + times(1 + 1 / m, _kappa(d, m - 1)) if intercept else _kappa(d, m)
-
-
-def times(left: FloatArray, right: FloatArray) -> FloatArray:
-    """Product in which zero wins over infinity: no noise costs nothing at any price.
-
-    >>> times(np.array([0.0, 1.0]), np.array(np.inf))
-    array([ 0., inf])
-    """
-    either_zero = (left == 0) | (right == 0)
-    return np.where(either_zero, 0.0, np.where(either_zero, 1.0, left) * right)

@@ -86,3 +86,36 @@ def common_shape(**arrays: FloatArray) -> tuple[int, ...]:
             f"the shapes of {', '.join(arrays)} must broadcast against each other, got {shapes}; "
             "put each sweep on its own axis, for example n[:, None] against N[None, :]"
         ) from None
+
+
+def finite_size(name: str, value: ArrayLike) -> FloatArray:
+    """Return a sample size that no limit is taken of.
+
+    >>> finite_size("n", float("inf"))
+    Traceback (most recent call last):
+    ...
+    ValueError: n must be finite, got inf
+    """
+    return as_floats(name, value, low=1.0)
+
+
+def cross_correlation(
+    name: str, value: ArrayLike, shape: tuple[int, int] | None = None
+) -> FloatArray:
+    """Return a cross-correlation of whitened features: a contraction, of a given shape if any.
+
+    >>> cross_correlation("C", [[1.2]])
+    Traceback (most recent call last):
+    ...
+    ValueError: C must have singular values of at most 1, got 1.2; whiten both feature sets ...
+    """
+    C = as_floats(name, value, ndim=2)
+    if 0 in C.shape or (shape is not None and C.shape != shape):
+        wanted = "at least one row and one column" if shape is None else f"shape {shape}"
+        raise ValueError(f"{name} must have {wanted}, got shape {C.shape}")
+    if (largest := np.linalg.norm(C, 2)) > 1 + 1e-9:
+        raise ValueError(
+            f"{name} must have singular values of at most 1, got {largest:g}; whiten both "
+            "feature sets before correlating them"
+        )
+    return C

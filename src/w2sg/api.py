@@ -1,0 +1,231 @@
+"""What Python users call: `run` a spec, and what comes back."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from w2sg.gain import Estimate
+from w2sg.runs.execute import Outcome, Watch, execute
+from w2sg.runs.store import digest, write_atomically, write_json
+from w2sg.spec import Spec, load, to_toml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        outcome: The run as it lies in its store.
+        folder: Where its spec, summary and report are.
+    """
+
+    outcome: Outcome
+    folder: Path
+
+    @property
+    def spec(self) -> Spec:
+        """What was run, every default filled in."""
+        return self.outcome.spec
+
+    @property
+    def gain(self) -> Estimate:
+        """Student − teacher in accuracy, with its interval."""
+        return Estimate(**self.facts["gain"])
+
+    @property
+    def pgr(self) -> Estimate:
+        """Performance gap recovered, or the reason why it is withheld."""
+        return Estimate(**self.facts["pgr"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that the evaluation found, as JSON."""
+        return self.outcome.of_role("evaluation").facts
+
+    def table(self) -> "pd.DataFrame":
+        """Return one row per arm: accuracy with its interval, other metrics, gain over teacher."""
+        import pandas as pd
+
+        rows = []
+        for arm in self.facts["arms"]:
+            found = self.facts["metrics"][arm]
+            accuracy = found["accuracy"]
+            gained = self.facts["against_teacher"].get(arm, {})
+            rows.append(
+                {
+                    "arm": arm,
+                    "accuracy": accuracy["estimate"],
+                    "low": accuracy["low"],
+                    "high": accuracy["high"],
+                    **{k: found[k] for k in ("auroc", "nll", "brier", "calibration_error")},
+                    "gain": gained.get("estimate"),
+                    "gain_low": gained.get("low"),
+                    "gain_high": gained.get("high"),
+                }
+            )
+        return pd.DataFrame(rows).set_index("arm")
+
+    def scores(self) -> "pd.DataFrame":
+        """Return one row per seed, arm and test item: prediction, correctness, losses."""
+        import pandas as pd
+
+        return pd.read_parquet(self.outcome.of_role("evaluation").folder / "scores.parquet")
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page and return its path."""
+        from w2sg.report import render
+
+        write_atomically(Path(path), render(self.outcome))
+        return Path(path)
+
+    def best_arm(self) -> str:
+        """Return the arm that labels new rows: the most accurate one that is a trained student."""
+        order = [arm for arm in self.facts["best"]["order"] if arm != "teacher"]
+        return order[0]
+
+    def save(self, folder: str | Path, *, arm: str | None = None, seed: int | None = None) -> Path:
+        """Write a student as a Hugging Face model with a card, loadable anywhere.
+
+        Args:
+            folder: Where to; created.
+            arm: Which student; the best by default.
+            seed: Of which seed; the first by default.
+
+        Raises:
+            ValueError: There is no such arm or seed in this run.
+        """
+        from w2sg.report import model_card
+
+        classifier = self.classifier(arm=arm, seed=seed)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        classifier.model.save_pretrained(target)
+        classifier.tokenizer.save_pretrained(target)
+        write_atomically(target / "README.md", model_card(self.outcome))
+        return target
+
+    def classifier(self, *, arm: str | None = None, seed: int | None = None) -> Any:
+        """Return a trained student with its tokenizer, ready to be asked."""
+        from w2sg.runs.payloads import read_weights
+        from w2sg.runs.resolve import settings_of
+        from w2sg.stages import strong_student
+
+        arm = arm or self.best_arm()
+        seed = self.spec.run.seeds[0] if seed is None else seed
+        role = f"{arm}/{seed}"
+        trained = [arm for arm in self.facts["arms"] if arm != "teacher"]
+        if arm not in trained or seed not in self.spec.run.seeds:
+            raise ValueError(
+                f"there is no {arm!r} of seed {seed}; arms: {', '.join(trained)}; seeds: "
+                f"{list(self.spec.run.seeds)}"
+            )
+        artifact = self.outcome.of_role(role)
+        precision = artifact.manifest.body["spec"]["precision"]
+        return strong_student.load(
+            settings_of(self.spec, precision),
+            tuple(self.facts["label_names"]),
+            read_weights(artifact),
+            seed=seed,
+        )
+
+
+def run(
+    spec: str | Path | Mapping[str, Any] | Spec,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    watch: Watch | None = None,
+    loggers: tuple[str, ...] = (),
+) -> Result:
+    """Run a spec: what is stored is loaded, the rest is computed, the report is written.
+
+    Args:
+        spec: Path of a TOML file, a mapping of the same tables, or a validated spec.
+        overrides: Dotted fields, such as ``{"student.epochs": 1}``.
+        watch: Called with every event, for progress.
+        loggers: Names of loggers that trainings report to: tensorboard, wandb, mlflow, trackio.
+
+    Returns:
+        The result; its folder holds ``spec.toml``, ``result.json`` and ``report.html``.
+
+    Raises:
+        SpecError: The spec is wrong.
+        ValueError: The data cannot be used.
+        RunFailed: A stage failed; the others are kept.
+    """
+    checked = spec if isinstance(spec, Spec) else load(spec, overrides)
+    checked = _stored_model(checked)
+    outcome = execute(checked, watch=watch, loggers=loggers)
+    folder = Path(checked.run.store) / "runs" / run_id(checked)
+    result = Result(outcome, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "spec.toml", to_toml(checked))
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        write_json(Path(beside) / "result.json", _record(outcome))
+        shutil.move(Path(beside) / "result.json", folder / "result.json")
+    result.report(folder / "report.html")
+    return result
+
+
+def open_result(folder: str | Path) -> Result:
+    """Return a stored result: every stage is read, nothing is computed.
+
+    Args:
+        folder: The folder of a result, or its ``spec.toml``.
+
+    Raises:
+        ValueError: There is no finished run there, or parts of it are gone.
+    """
+    from w2sg.runs.execute import reopen
+
+    folder = Path(folder)
+    folder = folder.parent if folder.is_file() else folder
+    if not (folder / "result.json").is_file():
+        raise ValueError(
+            f"{str(folder)!r} holds no finished run; a result folder is what `w2sg run` prints"
+        )
+    return Result(reopen(load(folder / "spec.toml"), folder), folder)
+
+
+def run_id(spec: Spec) -> str:
+    """Return the name of a run's folder: a digest of its spec without the store's place."""
+    fields = spec.model_dump(mode="json")
+    fields["run"].pop("store")
+    return digest(fields)[:12]
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "roles": dict(outcome.plan.roles),
+        "data": {str(seed): key for seed, key in outcome.data.items()},
+        "n_naive": outcome.plan.n_naive,
+    }
+
+
+def _stored_model(spec: Spec) -> Spec:
+    """Save a model given as (model, tokenizer) beside the results, so that it has an identity."""
+    from w2sg.spec import Named
+
+    given = spec.student.model
+    if not isinstance(given, Named):
+        return spec
+    try:
+        model, tokenizer = given.value
+        save = model.save_pretrained, tokenizer.save_pretrained
+    except (TypeError, ValueError, AttributeError):
+        raise ValueError(
+            "student.model must be a folder, a hub id, or the pair (model, tokenizer) of "
+            f"transformers, got {type(given.value).__name__}"
+        ) from None
+    name = f"{given.name or 'model'}-{given.version or 'unversioned'}"
+    folder = Path(spec.run.store) / "models" / name
+    for write in save:
+        write(folder)
+    student = spec.student.model_copy(update={"model": str(folder)})
+    return spec.model_copy(update={"student": student})

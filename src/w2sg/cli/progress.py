@@ -1,0 +1,99 @@
+"""A run as it goes on, on the terminal: a line per finished stage and a bar for the current one."""
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from w2sg.runs.execute import Event
+
+ARMS = {
+    "teacher": "teacher",
+    "student": "student on the teacher's labels",
+    "strong_on_labelled": "strong model on the labels alone",
+    "self_training": "strong model teaching itself",
+    "student_then_labels": "student, then the labels",
+    "mixed": "all labels together",
+    "ceiling": "ceiling: true labels",
+}
+
+
+class Live:
+    """Watches a run; use as a context manager and give `watch` to the run."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.started = time.monotonic()
+        self.n_cached = 0
+        self.bar = Progress(
+            TextColumn("{task.description}", style="cyan"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("starting", total=1, note="", visible=False)
+
+    def __enter__(self) -> "Live":
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.bar.stop()
+        if self.n_cached:
+            self.console.print(f"{self.n_cached} stages were found in the store", style="dim")
+
+    def watch(self, event: "Event") -> None:
+        """Show an event."""
+        label = event.call.label
+        if event.state == "cached":
+            self.n_cached += 1
+        elif event.state == "started":
+            self.bar.update(self.task, description=label, visible=False)
+        elif event.state == "progress":
+            note = event.what if event.loss is None else f"loss {event.loss:.3f}"
+            self.bar.update(
+                self.task,
+                description=label,
+                completed=event.done,
+                total=event.total,
+                note=note,
+                visible=True,
+            )
+        elif event.state == "done":
+            self.bar.update(self.task, visible=False)
+            seconds = event.manifest.seconds if event.manifest else 0.0
+            self.say(f"[green]✓[/] {label} [dim]{seconds:.1f} s[/]")
+            if event.call.stage == "first_answer" and event.manifest:
+                self.first_answer(event.manifest.facts)
+        else:
+            style = "red" if event.state == "failed" else "yellow"
+            self.console.print(f"[{style}]✗ {label}:[/]", end=" ")
+            self.console.print(event.what, markup=False, highlight=False)
+
+    def first_answer(self, facts: dict) -> None:
+        """Tell what linear heads on frozen features say, minutes before fine-tuning does."""
+        accuracy, gain = facts["accuracy"], facts["gain"]
+        parts = [f"{ARMS[arm]} {value:.1%}" for arm, value in accuracy.items()]
+        self.console.print(
+            f"[bold]First answer[/] (linear heads on frozen features, {len(facts['seeds'])} "
+            f"seeds): student − teacher {100 * gain['estimate']:+.1f} points "
+            f"[{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]".replace("[+", r"\[+").replace(
+                "[-", r"\[-"
+            )
+        )
+        self.console.print("  " + " · ".join(parts), style="dim", highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print a line with the time since the start."""
+        seconds = time.monotonic() - self.started
+        self.console.print(f"[dim]{seconds:6.1f} s[/] {text}", highlight=False)

@@ -1,0 +1,175 @@
+"""`w2sg run`: the main job, from a spec or from a few options."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from w2sg.cli.progress import ARMS, Live
+
+if TYPE_CHECKING:
+    from w2sg.api import Result
+
+
+def run(
+    spec: Path | None = None,
+    *,
+    data: str | None = None,
+    bundled: str | None = None,
+    hub: str | None = None,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    n_labelled: int | None = None,
+    n_unlabelled: int | None = None,
+    n_test: int | None = None,
+    teacher: str | None = None,
+    model: str | None = None,
+    policy: str | None = None,
+    loss: str | None = None,
+    epochs: float | None = None,
+    seeds: str | None = None,
+    store: str | None = None,
+    set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
+    log_to: Annotated[tuple[str, ...], Parameter(name=["--log-to"], negative=())] = (),
+) -> int:
+    """Run the whole experiment and write its report.
+
+    Parameters
+    ----------
+    spec
+        A TOML file; options below override it, and without it they make one.
+    data
+        A CSV, TSV, JSONL or Parquet file, or a data-set folder.
+    bundled
+        A data set that comes with w2sg.
+    hub
+        A data set on the Hugging Face hub.
+    text
+        Column of the texts.
+    text_pair
+        Column of the second texts.
+    label
+        Column of the labels.
+    n_labelled
+        Rows whose labels the teacher may see.
+    n_unlabelled
+        Rows that the teacher labels for the student.
+    n_test
+        Rows that everything is evaluated on.
+    teacher
+        tfidf, sklearn, finetune, probe or column.
+    model
+        The student: a folder, a hub id, or all-MiniLM-L6-v2.
+    policy
+        Which weights move: qv, full, head.
+    loss
+        ce, reverse_ce, symmetric:1:1, …
+    epochs
+        Passes over the pseudo-labels.
+    seeds
+        Comma-separated, such as 0,1,2.
+    store
+        Folder of results.
+    set
+        Any field, as in --set student.lr=1e-4; may be repeated.
+    log_to
+        tensorboard, wandb, mlflow or trackio; may be repeated.
+    """
+    from w2sg.api import run as run_spec
+    from w2sg.spec import SpecError, parse_overrides
+
+    options: dict[str, Any] = {
+        "data.path": data,
+        "data.bundled": bundled,
+        "data.hub": hub,
+        "data.text": text,
+        "data.text_pair": text_pair,
+        "data.label": label,
+        "data.n_labelled": n_labelled,
+        "data.n_unlabelled": n_unlabelled,
+        "data.n_test": n_test,
+        "teacher.kind": teacher,
+        "student.model": model,
+        "student.policy": policy,
+        "student.loss": loss,
+        "student.epochs": epochs,
+        "run.store": store,
+    }
+    overrides = {name: value for name, value in options.items() if value is not None}
+    if seeds is not None:
+        overrides["run.seeds"] = _integers(seeds)
+    overrides |= parse_overrides(set)
+    if spec is None and not overrides:
+        raise SpecError("give a spec, as in `w2sg run spec.toml`, or data, as in --data FILE")
+    console = Console(highlight=False)
+    with Live(console) as live:
+        result = run_spec(
+            {"data": {}} if spec is None else spec, overrides, watch=live.watch, loggers=log_to
+        )
+    show(result, console)
+    return 0
+
+
+def show(result: "Result", console: Console) -> None:
+    """Print the answer, the table of all ways, and where the report is."""
+    table = Table(title="Accuracy on the test part", title_justify="left")
+    for name in ("", "accuracy", "interval", "over teacher", "interval"):
+        table.add_column(name, justify="left" if not name else "right")
+    for arm, row in result.table().iterrows():
+        gained = arm != "teacher"
+        table.add_row(
+            ARMS[str(arm)],
+            f"{row['accuracy']:.1%}",
+            f"{row['low']:.1%} – {row['high']:.1%}",
+            f"{100 * row['gain']:+.1f}" if gained else "",
+            f"{100 * row['gain_low']:+.1f} – {100 * row['gain_high']:+.1f}" if gained else "",
+        )
+    console.print()
+    console.print(table)
+    for line in answer(result):
+        console.print(line, markup=False)
+    console.print(f"result  {result.folder}", markup=False, soft_wrap=True)
+    console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def answer(result: "Result") -> list[str]:
+    """Return the result in sentences."""
+    gain, pgr, best = result.gain, result.pgr, result.facts["best"]
+    lines = []
+    if gain.estimate is None or gain.low is None or gain.high is None:
+        lines.append(f"Gain withheld: {gain.reason}")
+    else:
+        verdict = (
+            "The student beat its teacher"
+            if gain.low > 0
+            else "The student fell behind its teacher"
+            if gain.high < 0
+            else "Student and teacher are not distinguishable"
+        )
+        lines.append(
+            f"{verdict}: {100 * gain.estimate:+.1f} points "
+            f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] at {gain.level:.0%}."
+        )
+        if gain.note:
+            lines.append(f"  {gain.note}")
+    lines.append(f"PGR {pgr}" if pgr.estimate is not None else f"PGR withheld: {pgr.reason}")
+    if best["clear"]:
+        lines.append(f"Best way of using the data: {ARMS[best['order'][0]]}.")
+    else:
+        names = ", ".join(ARMS[arm] for arm in best["not_distinguishable"])
+        lines.append(f"Best way of using the data: not distinguishable among {names}.")
+    if result.facts["break_even"] is not None:
+        lines.append(result.facts["break_even"]["sentence"])
+    return lines
+
+
+def _integers(text: str) -> list[int]:
+    from w2sg.spec import SpecError
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise SpecError(f"--seeds {text!r}: write whole numbers, as in 0,1,2") from None

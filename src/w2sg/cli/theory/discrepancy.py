@@ -1,0 +1,267 @@
+"""`w2sg theory discrepancy`: exact risks over n or N, as a table, JSON and a figure."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from w2sg.theory.discrepancy import RiskSummary
+
+_FIELDS = ("teacher_risk", "student_risk", "baseline_risk", "ceiling_risk", "pgr", "opr")
+_ROWS_PER_CURVE = 7
+_CURVES = 6
+_PGR_SHOWN = (-2.0, 3.0)  # where teacher and ceiling meet, PGR has a pole
+
+
+def discrepancy(
+    *,
+    d_w: float,
+    d_s: float,
+    d_sw: str,
+    n: str,
+    N: Annotated[str, Parameter(name="--N")],
+    sigma2: float = 1.0,
+    gamma: float = 0.0,
+    points: int = 25,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Exact risks of teacher, student, baseline and ceiling from dimensions and sample sizes.
+
+    Numbers are a single value, a list "10,50,90" or a range "400:4000". The longer of n and N
+    becomes the horizontal axis; every overlap, and every value of the other, is a curve.
+
+    Args:
+        d_w: Dimension of the weak features.
+        d_s: Dimension of the strong features.
+        d_sw: Correlation dimensions, each in [0, min(d_w, d_s)].
+        n: Numbers of true labels.
+        N: Numbers of pseudo-labels.
+        sigma2: Variance of the label noise.
+        gamma: Root mean square of the part of the target that neither model can express.
+        points: How many whole numbers a range stands for.
+        out: Folder to write discrepancy.svg and discrepancy.json to.
+        as_json: Print JSON with every point instead of the table.
+    """
+    from w2sg.theory.discrepancy import thresholds
+
+    try:
+        sweep = _sweep(
+            d_w, d_s, _numbers("--d-sw", d_sw, points),
+            _numbers("--n", n, points), _numbers("--N", N, points), sigma2, gamma,
+        )  # fmt: skip
+        limits = [thresholds(d_w, d_s, curve.d_sw, sweep.labels(curve)) for curve in sweep.curves]
+    except ValueError as error:
+        print(f"w2sg theory discrepancy: {error}", file=sys.stderr)
+        return 2
+
+    record = _record(sweep)
+    text = json.dumps(record, indent=2, allow_nan=False)
+    if as_json:
+        print(text)
+    else:
+        _print_tables(sweep, limits)
+    if out is not None:
+        from w2sg.figures import to_svg
+
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "discrepancy.json").write_text(text + "\n", encoding="utf-8")
+        (out / "discrepancy.svg").write_text(to_svg(_figure(sweep)), encoding="utf-8")
+        if not as_json:
+            print(f"wrote {out / 'discrepancy.svg'} and {out / 'discrepancy.json'}")
+    return 0
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """One overlap at one value of the sample size that is not swept."""
+
+    d_sw: float
+    fixed: float
+    summary: "RiskSummary"
+
+    def label(self, other: str, several: bool) -> str:
+        overlap = f"d_sw = {self.d_sw:g}"
+        return f"{overlap}, {other} = {self.fixed:g}" if several else overlap
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    d_w: float
+    d_s: float
+    sigma2: float
+    gamma: float
+    axis: str  # "n" or "N", the one that is swept
+    x: np.ndarray
+    curves: list[_Curve]
+
+    @property
+    def other(self) -> str:
+        return "N" if self.axis == "n" else "n"
+
+    @property
+    def several(self) -> bool:
+        return len({curve.fixed for curve in self.curves}) > 1
+
+    def labels(self, curve: _Curve) -> float:
+        """The n that a curve's thresholds are for; at a swept n, its largest."""
+        return curve.fixed if self.axis == "N" else float(self.x[-1])
+
+
+def _numbers(option: str, text: str, points: int) -> np.ndarray:
+    if points < 2:
+        raise ValueError(f"--points must be at least 2, got {points}")
+    try:
+        if ":" not in text:
+            return np.array([float(part) for part in text.split(",")])
+        first, last = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise ValueError(
+            f"{option} must be a number, a list such as 10,50,90 or a range such as 400:4000, "
+            f"got {text!r}"
+        ) from None
+    if not first < last:
+        raise ValueError(f"{option} must run from a smaller to a larger number, got {text!r}")
+    return np.unique(np.rint(np.linspace(first, last, points)))
+
+
+def _sweep(
+    d_w: float,
+    d_s: float,
+    d_sw: np.ndarray,
+    n: np.ndarray,
+    N: np.ndarray,
+    sigma2: float,
+    gamma: float,
+) -> _Sweep:
+    from w2sg.theory.discrepancy import Dimensions, risk_summary
+
+    if min(len(n), len(N)) > _CURVES:
+        raise ValueError(
+            f"only one of --n and --N can be swept; give the other at most {_CURVES} values, "
+            f"got {len(n)} and {len(N)}"
+        )
+    axis = "n" if len(n) > len(N) else "N"
+    x, fixed = (n, N) if axis == "n" else (N, n)
+    curves = []
+    for value in fixed:
+        for overlap in d_sw:
+            sizes = (x, value) if axis == "n" else (value, x)
+            dims = Dimensions(d_w, d_s, overlap, gamma)
+            curves.append(_Curve(overlap, value, risk_summary(dims, *sizes, sigma2)))
+    return _Sweep(d_w, d_s, sigma2, gamma, axis, x, curves)
+
+
+def _record(sweep: _Sweep) -> dict[str, Any]:
+    """Everything as JSON; ``null`` stands for what is infinite or undefined."""
+    return {
+        "d_w": sweep.d_w,
+        "d_s": sweep.d_s,
+        "sigma2": sweep.sigma2,
+        "gamma": sweep.gamma,
+        sweep.axis: sweep.x.tolist(),
+        "curves": [
+            {
+                "d_sw": float(curve.d_sw),
+                sweep.other: float(curve.fixed),
+                **{
+                    name: [
+                        float(v) if np.isfinite(v) else None for v in getattr(curve.summary, name)
+                    ]
+                    for name in (*_FIELDS, "bias", "variance", "signal_as_noise")
+                },
+            }
+            for curve in sweep.curves
+        ],
+    }
+
+
+def _print_tables(sweep: _Sweep, limits: list) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = np.unique(
+        np.rint(np.linspace(0, len(sweep.x) - 1, min(len(sweep.x), _ROWS_PER_CURVE))).astype(int)
+    )
+    table = Table(
+        title=f"d_w = {sweep.d_w:g}, d_s = {sweep.d_s:g}, σ² = {sweep.sigma2:g}, "
+        f"γ² = {sweep.gamma**2:g}",
+        box=SIMPLE_HEAD,
+    )
+    for name in ("d_sw", "n", "N", "teacher", "student", "baseline", "ceiling", "PGR", "OPR"):
+        table.add_column(name, justify="right")
+    for curve in sweep.curves:
+        for i in shown:
+            sizes = {sweep.axis: sweep.x[i], sweep.other: curve.fixed}
+            risks = [f"{getattr(curve.summary, name)[i]:.4g}" for name in _FIELDS[:4]]
+            ratios = [f"{getattr(curve.summary, name)[i]:.3f}" for name in _FIELDS[4:]]
+            table.add_row(f"{curve.d_sw:g}", f"{sizes['n']:g}", f"{sizes['N']:g}", *risks, *ratios)
+        table.add_section()
+    console = Console()
+    needed_width = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console = Console(width=max(console.width, needed_width))  # never cut a number short
+    console.print(table)
+    if len(shown) < len(sweep.x):
+        console.print(
+            f"{len(shown)} of {len(sweep.x)} points for each curve; --json or --out has them all."
+        )
+
+    wins = Table(
+        title="Sample sizes from which the student's variance is the smaller", box=SIMPLE_HEAD
+    )
+    for name in ("d_sw", "n", "N to beat teacher", "N to beat baseline", "n to beat baseline"):
+        wins.add_column(name, justify="right")
+    for curve, limit in zip(sweep.curves, limits, strict=True):
+        needed = (limit.N_beats_teacher, limit.N_beats_baseline, limit.n_beats_baseline)
+        wins.add_row(
+            f"{curve.d_sw:g}",
+            f"{sweep.labels(curve):g}",
+            *("never" if np.isinf(value) else f"{value:g}" for value in needed),
+        )
+    console.print(wins)
+
+
+def _figure(sweep: _Sweep) -> "Figure":
+    from w2sg.figures import new_figure
+
+    figure, (risks, pgr, opr) = new_figure(1, 3, width=12.0, height=3.8)
+    x, first = sweep.x, sweep.curves[0].summary
+    references = (
+        ("teacher", first.teacher_risk, "-"),
+        ("baseline", first.baseline_risk, "--"),
+        ("ceiling", first.ceiling_risk, ":"),
+    )
+    if not sweep.several:
+        for name, values, style in references:
+            risks.plot(x, _finite(values), style, color="0.35", lw=1.4, label=name)
+    for curve in sweep.curves:
+        label = curve.label(sweep.other, sweep.several)
+        (line,) = risks.plot(x, _finite(curve.summary.student_risk), label=f"student, {label}")
+        pgr.plot(x, _finite(curve.summary.pgr), color=line.get_color(), label=label)
+        opr.plot(x, _finite(curve.summary.opr), color=line.get_color(), label=label)
+    risks.set(ylabel="excess risk", yscale="log")
+    pgr.set(ylabel="performance gap recovered")
+    opr.set(ylabel="outperforming ratio")
+    bottom, top = pgr.get_ylim()
+    pgr.set_ylim(max(bottom, _PGR_SHOWN[0]), min(top, _PGR_SHOWN[1]))
+    pgr.axhline(0.0, color="0.35", lw=0.8)
+    opr.axhline(1.0, color="0.35", lw=0.8)
+    for axes in (risks, pgr, opr):
+        axes.set_xlabel("true labels n" if sweep.axis == "n" else "pseudo-labels N")
+    figure.legend(*risks.get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    at = "" if sweep.several else f", {sweep.other} = {sweep.curves[0].fixed:g}"
+    figure.suptitle(f"d_w = {sweep.d_w:g}, d_s = {sweep.d_s:g}, σ² = {sweep.sigma2:g}{at}")
+    return figure
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Leave gaps in a curve where a value is infinite or undefined."""
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,0 +1,344 @@
+"""Any source of texts as one table: bundled sets, local files, data-set folders, hub ids."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from w2sg.data.examples import Unlabelled
+from w2sg.data.files import bundled_path, read_chunks, read_hub, read_path, suggest
+from w2sg.data.label_column import NO_LABEL, class_numbers, is_empty
+
+BUNDLED: Mapping[str, Mapping[str, str]] = {
+    "vader_tweets": {"id": "id", "text": "text", "label": "label"},
+    "qnli": {
+        "id": "id",
+        "text": "question",
+        "text_pair": "sentence",
+        "label": "label",
+        "group": "question",
+    },
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of one source under our own column names.
+
+    Args:
+        frame: ``id`` and ``text`` as strings; ``pair``, ``group``, ``split`` as strings where the
+            source has them; ``label`` as a class number, -1 where the row has no label.
+        label_names: The names of the classes, sorted unless the source orders them; nothing if no
+            label column was read.
+        extra: The kept columns under their own names, indexed by id.
+        n_read: Rows in the source.
+        n_blank: Rows dropped because a text was blank.
+        ids_from: ``"column"`` or ``"content"``.
+        provenance: What was read, JSON-able.
+    """
+
+    frame: pd.DataFrame
+    label_names: tuple[str, ...] | None
+    extra: pd.DataFrame
+    n_read: int
+    n_blank: int
+    ids_from: str
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of rows that were kept."""
+        return len(self.frame)
+
+    @property
+    def n_labelled(self) -> int:
+        """The number of rows with a label."""
+        if self.label_names is None:
+            return 0
+        return int(np.count_nonzero(self.frame["label"].to_numpy() != NO_LABEL))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all content, kept columns included; the same for every order of the rows."""
+        names = list(self.label_names or ())
+        columns = [*self.frame.columns, *(f"extra:{name}" for name in self.extra.columns)]
+        digest = hashlib.sha256(json.dumps(["Table", columns, names]).encode())
+        whole = pd.concat([self.frame.set_index("id", drop=False), self.extra], axis=1)
+        for row in sorted(whole.itertuples(index=False, name=None)):
+            digest.update(json.dumps(row, default=str).encode())
+        return digest.hexdigest()
+
+
+def read_table(
+    *,
+    path: str | Path | None = None,
+    bundled: str | None = None,
+    hub: str | None = None,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    keep: Sequence[str] = (),
+    label_optional: bool = False,
+    split_optional: bool = False,
+    argument: str = "path",
+) -> Table:
+    """Read a data set into one table; exactly one of ``path``, ``bundled`` and ``hub`` says which.
+
+    Args:
+        path: A CSV, TSV, JSON Lines or Parquet file, or a data-set folder.
+        bundled: The name of a data set in the package; it knows its own columns.
+        hub: ``org/name`` or ``org/name:configuration`` on the Hugging Face hub, or a local folder
+            in the same format.
+        text: The column of the texts, ``"text"`` if not given.
+        text_pair: The column of the second texts of a task on pairs.
+        label: The column of the labels: strings, integers or booleans. An empty cell (and -1 in a
+            column whose source names its classes) is a row without a label.
+        id: The column of the row ids, unique. Without one, a row's id is the hash of its content,
+            with the number of the occurrence for exact copies.
+        group: The column of what rows share (a question, an author), so that they stay together.
+        split: The column of the source's own splits; a data set with several splits has one.
+        keep: Columns to keep beside, such as labels or probabilities given by another teacher.
+        label_optional: Whether the label column may be absent.
+        split_optional: Whether the split column may be absent.
+        argument: How the user knows ``path``; it opens the error text.
+
+    Raises:
+        ValueError: Missing, unreadable, empty or not UTF-8; a column that is not there (with the
+            nearest name); ids that are missing or occur twice; labels that are not classes.
+
+    >>> table = read_table(bundled="vader_tweets")
+    >>> len(table), table.label_names
+    (4048, ('negative', 'positive'))
+    """
+    given = {"path": path, "bundled": bundled, "hub": hub}
+    chosen = [name for name, value in given.items() if value is not None]
+    if len(chosen) != 1:
+        raise ValueError(f"give exactly one of path, bundled and hub, got {chosen or 'none'}")
+    if path is not None:
+        raw = read_path(path, argument=argument)
+    elif hub is not None:
+        raw = read_hub(hub)
+    else:
+        name = str(bundled)
+        raw = read_path(bundled_path(name, known=tuple(BUNDLED)))
+        raw = replace(raw, provenance={"kind": "bundled", "name": name})
+        own = BUNDLED[name]
+        text, text_pair = text or own["text"], text_pair or own.get("text_pair")
+        label, id, group = label or own["label"], id or own["id"], group or own.get("group")
+    return from_frame(
+        raw.frame,
+        text=text or "text",
+        text_pair=text_pair,
+        label=label,
+        id=id,
+        group=group,
+        split=raw.split if split_optional and split not in raw.frame else split or raw.split,
+        keep=keep,
+        label_optional=label_optional,
+        class_names=raw.class_names,
+        provenance=raw.provenance,
+    )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A stretch of a file: the rows with a text, and where in the file they stand.
+
+    Args:
+        rows: The rows whose texts are not blank; ids are the id column, or the row numbers.
+        row_numbers: Their row numbers in the file, from 0.
+        n_read: Rows in this stretch, blank ones included.
+    """
+
+    rows: Unlabelled
+    row_numbers: NDArray[np.int64]
+    n_read: int
+
+
+def iterate_rows(
+    path: str | Path,
+    *,
+    text: str,
+    text_pair: str | None = None,
+    id: str | None = None,
+    chunk: int = 4096,
+) -> Iterator[Chunk]:
+    """Yield the texts of a file of any length, ``chunk`` rows at a time.
+
+    Args:
+        path: A CSV, TSV, JSON Lines or Parquet file.
+        text: The column of the texts.
+        text_pair: The column of the second texts.
+        id: The column of the row ids; without one the id is the row number, from 0.
+        chunk: Rows to hold at once, at least 1.
+
+    Raises:
+        ValueError: As `read_table`; an id that occurred before is refused when it is met.
+    """
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    start, seen = 0, set[str]()
+    for frame in read_chunks(path, chunk=chunk):
+        texts = _column(frame, "text", text)
+        pairs = None if text_pair is None else _column(frame, "text_pair", text_pair)
+        numbers = np.arange(start, start + len(frame))
+        ids = [str(n) for n in numbers] if id is None else _ids(_column(frame, "id", id), id)
+        if id is not None:
+            for name in ids:
+                if name in seen:
+                    raise ValueError(f"id={id!r}: {name!r} occurs more than once")
+                seen.add(name)
+        start += len(frame)
+        kept = _not_blank(texts) if pairs is None else _not_blank(texts) & _not_blank(pairs)
+        where = np.flatnonzero(kept)
+        rows = Unlabelled(
+            tuple(ids[i] for i in where),
+            tuple(str(texts.iloc[i]) for i in where),
+            None if pairs is None else tuple(str(pairs.iloc[i]) for i in where),
+        )
+        yield Chunk(rows, numbers[where], len(frame))
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    *,
+    text: str = "text",
+    text_pair: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    keep: Sequence[str] = (),
+    label_optional: bool = False,
+    class_names: Mapping[str, tuple[str, ...]] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Table:
+    """Return the rows of a frame as a table; the columns mean what they mean in `read_table`.
+
+    Args:
+        frame: Any frame with a text column.
+        text: The column of the texts.
+        text_pair: The column of the second texts.
+        label: The column of the labels.
+        id: The column of the row ids.
+        group: The column of what rows share.
+        split: The column of the source's own splits.
+        keep: Columns to keep beside.
+        label_optional: Whether the label column may be absent.
+        class_names: Column → names of its classes, in the order of the class numbers.
+        provenance: Where the frame is from, JSON-able.
+
+    Raises:
+        ValueError: As `read_table`.
+
+    >>> frame = pd.DataFrame({"text": ["good", "bad"], "label": ["up", ""]})
+    >>> table = from_frame(frame, label="label")
+    >>> table.label_names, table.n_labelled
+    (('up',), 1)
+    """
+    if frame.empty:
+        raise ValueError("the frame holds no rows")
+    columns = {"text": _column(frame, "text", text)}
+    if text_pair is not None:
+        columns["pair"] = _column(frame, "text_pair", text_pair)
+    kept = _not_blank(columns["text"])
+    if "pair" in columns:
+        kept &= _not_blank(columns["pair"])
+    if not kept.any():
+        raise ValueError(f"text={text!r}: every one of the {len(frame)} rows is blank")
+    n_blank = int((~kept).sum())
+    where = np.flatnonzero(kept)
+
+    def strings(series: pd.Series) -> list[str]:
+        return [str(value) for value in series.iloc[where]]
+
+    out: dict[str, Any] = {name: strings(series) for name, series in columns.items()}
+    if id is None:
+        out["id"] = _content_ids(out["text"], out.get("pair"))
+    else:
+        out["id"] = _ids(_column(frame, "id", id).iloc[where], id)
+        repeated = pd.Series(out["id"]).duplicated()
+        if repeated.any():
+            first = out["id"][int(np.argmax(repeated.to_numpy()))]
+            raise ValueError(
+                f"id={id!r}: {first!r} occurs more than once ({int(repeated.sum())} repeats); "
+                "ids must be unique, or leave id out to name rows by their content"
+            )
+    names = None
+    if label is not None and (label in frame or not label_optional):
+        given = _column(frame, "label", label).iloc[where]
+        out["label"], names = class_numbers(given, label, (class_names or {}).get(label))
+    if group is not None:
+        given = _column(frame, "group", group).iloc[where]
+        # a row without a group stands alone
+        out["group"] = [
+            f"row {name}" if is_empty(value) else str(value)
+            for name, value in zip(out["id"], given, strict=True)
+        ]
+    if split is not None:
+        out["split"] = strings(_column(frame, "split", split))
+    extra = pd.DataFrame(
+        {name: _as_numbers(_column(frame, "keep", name).iloc[where]) for name in keep},
+        index=pd.Index(out["id"], name="id", dtype=object),
+    )
+    order = [name for name in ("id", "text", "pair", "label", "group", "split") if name in out]
+    return Table(
+        frame=pd.DataFrame({name: out[name] for name in order}),
+        label_names=names,
+        extra=extra,
+        n_read=len(frame),
+        n_blank=n_blank,
+        ids_from="content" if id is None else "column",
+        provenance=dict(provenance or {"kind": "frame"}),
+    )
+
+
+def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
+    if name not in frame.columns:
+        known = [str(one) for one in frame.columns]
+        raise ValueError(f"{argument}={name!r} is not a column; {suggest(name, known)}")
+    column = frame[name]
+    if not isinstance(column, pd.Series):
+        raise ValueError(f"{argument}={name!r} is the name of {column.shape[1]} columns")
+    return column
+
+
+def _as_numbers(column: pd.Series) -> NDArray[Any]:
+    """Numbers where every cell is one or empty, so that CSV and Parquet keep the same values."""
+    try:
+        return np.asarray(pd.to_numeric(column))
+    except (TypeError, ValueError):
+        return column.to_numpy(dtype=object)
+
+
+def _not_blank(texts: pd.Series) -> NDArray[np.bool_]:
+    return np.array([not is_empty(value) for value in texts], dtype=bool)
+
+
+def _ids(values: pd.Series, name: str) -> list[str]:
+    out = []
+    for row, value in enumerate(values):
+        if is_empty(value):
+            raise ValueError(f"id={name!r} is empty in row {row}; every row needs an id")
+        out.append(str(value))
+    return out
+
+
+def _content_ids(texts: list[str], pairs: list[str] | None) -> list[str]:
+    seen: dict[str, int] = {}
+    out = []
+    for row, text in enumerate(texts):
+        content = json.dumps([text] if pairs is None else [text, pairs[row]])
+        name = hashlib.sha256(content.encode()).hexdigest()[:20]
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return out

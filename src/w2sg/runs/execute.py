@@ -1,0 +1,266 @@
+"""Load or compute each stage of a run, one process per key, finished stages kept whatever comes."""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from w2sg._version import __version__
+from w2sg.runs.compute import Context, compute
+from w2sg.runs.graph import Call
+from w2sg.runs.payloads import Artifact
+from w2sg.runs.plan import RunPlan, data_calls, plan_run
+from w2sg.runs.resolve import teacher_columns
+from w2sg.runs.store import Manifest, Store, StoreError, failed
+from w2sg.spec import Spec
+from w2sg.stages import labelled_data
+
+State = Literal["cached", "started", "progress", "done", "failed", "damaged"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something a user would like to see while a run is under way.
+
+    Attributes:
+        state: What happened.
+        call: To which stage.
+        what: What it is doing, or what went wrong.
+        done: How far it is.
+        total: Of how many.
+        loss: Training loss.
+        manifest: Of a stage that is done or was found.
+    """
+
+    state: State
+    call: Call
+    what: str = ""
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    manifest: Manifest | None = None
+
+
+Watch = Callable[[Event], None]
+
+
+class RunFailed(RuntimeError):
+    """A stage failed; the finished ones are kept."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run as it lies in the store.
+
+    Attributes:
+        spec: What was asked for.
+        plan: Its calls and what role each plays.
+        data: Seed → key of the divided data.
+        manifests: Key → manifest.
+        store: Where they are.
+        computed: Keys that this call computed rather than found.
+    """
+
+    spec: Spec
+    plan: RunPlan
+    data: Mapping[int, str]
+    manifests: Mapping[str, Manifest]
+    store: Store
+    computed: tuple[str, ...]
+
+    def artifact(self, key: str) -> Artifact:
+        """Return a stored result of this run."""
+        return Artifact(self.manifests[key], self.store.folder(key))
+
+    def of_role(self, role: str) -> Artifact:
+        """Return the result that plays a role, such as ``"evaluation"`` or ``"student/0"``."""
+        return self.artifact(self.plan.roles[role])
+
+
+class Execution:
+    """Computes calls against a store; knows nothing of specs."""
+
+    def __init__(self, store: Store, watch: Watch, **context: Any) -> None:
+        self.store, self.watch, self.context = store, watch, context
+        self.manifests: dict[str, Manifest] = {}
+        self.computed: list[str] = []
+
+    def ensure(self, call: Call) -> Manifest:
+        """Return the manifest of a call, loading it if it is whole, computing it if not.
+
+        Raises:
+            RunFailed: The computation raised; a manifest with the traceback is stored.
+            StoreError: The store cannot be written.
+        """
+        if call.key in self.manifests:
+            return self.manifests[call.key]
+        found = self._find(call)
+        if found is None:
+            with self.store.lock(call.key):
+                found = self._find(call)  # another process may have done it meanwhile
+                if found is None:
+                    found = self._compute(call)
+        self.manifests[call.key] = found
+        return found
+
+    def ensure_all(self, calls: Iterable[Call]) -> None:
+        """Compute calls in order; one that fails takes along only what needs it.
+
+        Raises:
+            RunFailed: At the end, if any failed.
+        """
+        errors: dict[str, str] = {}
+        for call in calls:
+            missing = [key for key in call.needs.values() if key not in self.manifests]
+            if missing:
+                continue
+            try:
+                self.ensure(call)
+            except RunFailed as error:
+                errors[call.label] = str(error)
+        if errors:
+            raise RunFailed("\n".join(dict.fromkeys(errors.values())))
+
+    def _find(self, call: Call) -> Manifest | None:
+        manifest, damage = self.store.read(call.key)
+        if damage is not None:
+            self.watch(Event("damaged", call, what=f"{damage}; computing it again"))
+            return None
+        if manifest is None or manifest.status == "failed":
+            return None
+        self.watch(Event("cached", call, manifest=manifest))
+        return manifest
+
+    def _compute(self, call: Call) -> Manifest:
+        started = time.time()
+        self.watch(Event("started", call))
+        context = Context(
+            load=self._load,
+            work_folder=self.store.work_folder(call.key),
+            progress=lambda what, done, total, loss: self.watch(
+                Event("progress", call, what, done, total, loss)
+            ),
+            **self.context,
+        )
+        try:
+            facts, save = compute(call, context)
+        except (KeyboardInterrupt, StoreError):
+            raise
+        except Exception as error:
+            manifest = failed(call.key, call.body, error, started, environment=environment())
+            self.store.write(manifest)
+            self.watch(Event("failed", call, what=_line(error), manifest=manifest))
+            raise RunFailed(f"{call.label}: {_line(error)}") from error
+        manifest = self.store.write(
+            Manifest(
+                key=call.key,
+                body=dict(call.body),
+                status="done",
+                facts=facts,
+                environment=environment(),
+                started=started,
+                seconds=time.time() - started,
+            ),
+            save,
+        )
+        self.computed.append(call.key)
+        self.watch(Event("done", call, manifest=manifest))
+        return manifest
+
+    def _load(self, key: str) -> Artifact:
+        return Artifact(self.manifests[key], self.store.folder(key))
+
+
+def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] = ()) -> Outcome:
+    """Run a spec against its store and return what lies there.
+
+    Args:
+        spec: What to run.
+        watch: Called with every event.
+        loggers: Names of loggers that trainings report to.
+
+    Raises:
+        ValueError: The data cannot be read or divided as asked.
+        RunFailed: A stage failed.
+        StoreError: The store cannot be written.
+    """
+    from w2sg.models.backbone import resolve_precision
+
+    store = Store(Path(spec.run.store))
+    tables = labelled_data.read(spec.data, keep=teacher_columns(spec.teacher))
+    run = Execution(
+        store, watch or (lambda _: None), tables=tables, data=spec.data, loggers=loggers
+    )
+    data = data_calls(spec, tables.fingerprints)
+    run.ensure_all(data.values())
+    facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
+    plan = plan_run(spec, data, facts, resolve_precision("auto"))
+    run.ensure_all(plan.calls.values())
+    return Outcome(
+        spec=spec,
+        plan=plan,
+        data={seed: call.key for seed, call in data.items()},
+        manifests=run.manifests,
+        store=store,
+        computed=tuple(run.computed),
+    )
+
+
+def reopen(spec: Spec, folder: Path) -> Outcome:
+    """Return a run that was finished before, from its store, without its data or its models.
+
+    Args:
+        spec: As it was written beside the result.
+        folder: The folder of the result, two levels below its store.
+
+    Raises:
+        ValueError: A stage of it is gone or damaged.
+    """
+    record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    store = Store(folder.parent.parent)
+    manifests: dict[str, Manifest] = {}
+    for role, key in {**record["roles"], **record["data"]}.items():
+        manifest, damage = store.read(key)
+        if manifest is None or manifest.status != "done":
+            raise ValueError(
+                f"{role} of this run is not whole ({damage or 'it is gone'}); run it again with "
+                f"`w2sg run {folder / 'spec.toml'}`"
+            )
+        manifests[key] = manifest
+    calls = {key: Call(m.body["stage"], m.body, label=key) for key, m in manifests.items()}
+    return Outcome(
+        spec=spec,
+        plan=RunPlan(calls, record["roles"], record["n_naive"]),
+        data={int(seed): key for seed, key in record["data"].items()},
+        manifests=manifests,
+        store=store,
+        computed=(),
+    )
+
+
+def environment() -> dict[str, Any]:
+    """Return versions and machine, for the record; none of it is part of a key."""
+    import os
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, Any] = {
+        "w2sg": __version__,
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cpus": os.cpu_count(),
+    }
+    for name in ("numpy", "scikit-learn", "torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

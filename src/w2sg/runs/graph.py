@@ -1,0 +1,291 @@
+"""The calls of one run, built arm by arm; what is equal becomes one call."""
+
+import uuid
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from w2sg.runs.resolve import (
+    first_answer_seeds,
+    references,
+    settings_of,
+    teacher_columns,
+    training_environment,
+)
+from w2sg.runs.store import digest
+from w2sg.spec import Named, Spec
+from w2sg.stages import first_answer, pseudo_labels, strong_student, weak_teacher
+from w2sg.stages.strong_student import Settings
+
+FEATURES_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Call:
+    """One stage to load or compute.
+
+    Attributes:
+        stage: Name of the stage.
+        body: What its identity is made of; `key` is the digest of it.
+        needs: Role → key of the artifacts it reads.
+        given: Values that are not identity, such as the user's objects.
+        label: How progress and errors call it, such as ``"student, seed 0"``.
+    """
+
+    stage: str
+    body: Mapping[str, Any]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def key(self) -> str:
+        """The identity of what this call computes."""
+        return digest(self.body)
+
+
+class Graph:
+    """Grows the calls of a run; `calls` and `roles` are what it has so far."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        data: Mapping[int, Call],
+        facts: Mapping[int, Mapping[str, Any]],
+        precision: str,
+    ) -> None:
+        self.spec, self.data, self.facts = spec, data, facts
+        self.settings = settings_of(spec, precision)
+        self.environment = training_environment()
+        self.calls: dict[str, Call] = {}
+        self.roles: dict[str, str] = {}
+        self.n_naive = 0
+        if spec.run.preview:
+            self.first_answer()
+
+    def add(
+        self,
+        stage: str,
+        version: int,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+        *,
+        needs: Mapping[str, str],
+        role: str,
+        label: str,
+        given: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Add a call, or find the equal one, and return its key."""
+        body = {
+            "stage": stage,
+            "version": version,
+            "spec": dict(settings),
+            "inputs": dict(inputs),
+        }
+        call = Call(stage, body, needs, given or {}, label)
+        self.calls.setdefault(call.key, call)
+        self.roles[role] = call.key
+        return call.key
+
+    def arms(self, seed: int) -> dict[str, str]:
+        """Return arm → key of the artifact that holds its answers on the test part."""
+        wanted = references(self.spec, self.facts[seed])
+        teacher = self.teacher(seed)
+        pseudo = self.pseudo_labels(seed, teacher, "teacher")
+        loss = self.spec.student.loss
+        labelled = {"labelled": self.part(seed, "labelled")}
+        arms = {"teacher": teacher}
+        plain = self.train(seed, "student", {"pseudo": pseudo}, loss)
+        needs_mixed = "mixed" in wanted or self.spec.student.labelled == "mixed"
+        needs_own = needs_mixed or "self_training" in wanted
+        if needs_own or "strong_on_labelled" in wanted:
+            arms["strong_on_labelled"] = self.train(seed, "strong_on_labelled", labelled, "ce")
+        if needs_own:
+            own = self.pseudo_labels(seed, arms["strong_on_labelled"], "strong_on_labelled")
+            if "self_training" in wanted:
+                arms["self_training"] = self.train(seed, "self_training", {"pseudo": own}, "ce")
+            if needs_mixed:
+                sources = {**labelled, "pseudo": pseudo, "own": own}
+                arms["mixed"] = self.train(seed, "mixed", sources, loss)
+        if "student_then_labels" in wanted or self.spec.student.labelled == "after":
+            arms["student_then_labels"] = self.train(
+                seed, "student_then_labels", labelled, "ce", start=plain
+            )
+        if "ceiling" in wanted:
+            hidden = {"hidden": self.part(seed, "hidden")}
+            arms["ceiling"] = self.train(seed, "ceiling", hidden, "ce")
+        chosen = {"none": plain, "after": arms.get("student_then_labels"), "mixed": None}
+        arms["student"] = chosen[self.spec.student.labelled] or arms["mixed"]
+        self.roles[f"student/{seed}"] = arms["student"]
+        self.n_naive += len(arms) - 1
+        return arms
+
+    def part(self, seed: int, name: str) -> str:
+        """Return the fingerprint of a part of the data."""
+        return self.facts[seed]["fingerprints"][name]
+
+    def teacher(self, seed: int) -> str:
+        """Add the teacher; only what its kind uses enters the identity."""
+        t = self.spec.teacher
+        settings: dict[str, Any] = {"kind": t.kind, "cross_fit": t.cross_fit, "seed": seed}
+        given: dict[str, Any] = {}
+        needs = {"data": self.data[seed].key}
+        inputs = {name: self.part(seed, name) for name in ("unlabelled", "test_texts")}
+        if t.kind in ("tfidf", "sklearn", "probe"):
+            settings["folds"] = t.folds
+        if t.kind != "column":
+            inputs["labelled"] = self.part(seed, "labelled")
+        else:
+            settings["columns"] = list(teacher_columns(t))
+            inputs["given"] = self.part(seed, "given")
+        if t.kind == "sklearn":
+            settings["estimator"] = _identity("teacher.estimator", t.estimator)
+            given["estimator"] = (
+                t.estimator.value if isinstance(t.estimator, Named) else t.estimator
+            )
+        if t.kind == "probe":
+            settings |= self.model_identity(t.model)
+            settings |= {"layers": t.layers, "precision": self.settings.precision}
+            given["model"] = t.model
+        if t.kind == "finetune":
+            lr, lr_head = strong_student.default_rates(t.policy)
+            tuned = {
+                **vars(self.settings),
+                "model": t.model,
+                "layers": t.layers,
+                "policy": t.policy,
+                "method": "full",
+                "epochs": t.epochs,
+                "lr": lr if t.lr == "auto" else t.lr,
+                "lr_head": lr_head,
+                "ratio": 1.0,
+                "patience": 0,
+            }
+            given["settings"] = Settings(**tuned)
+            settings |= {**self.training_identity(Settings(**tuned)), **self.environment}
+        return self.add(
+            "weak_teacher",
+            weak_teacher.VERSION,
+            settings,
+            inputs,
+            needs=needs,
+            given=given,
+            role=f"teacher/{seed}",
+            label=f"teacher, seed {seed}",
+        )
+
+    def pseudo_labels(self, seed: int, labeller: str, who: str) -> str:
+        """Add the labels that a teacher, or a trained strong model, gives the unlabelled part."""
+        t = self.spec.teacher
+        own = who != "teacher"
+        settings = {
+            "labels": "soft" if own else t.labels,
+            "temperature": 1.0 if own else t.temperature,
+        }
+        return self.add(
+            "pseudo_labels",
+            pseudo_labels.VERSION,
+            settings,
+            {"labeller": labeller, "unlabelled": self.part(seed, "unlabelled")},
+            needs={"data": self.data[seed].key, "labeller": labeller},
+            given={"settings": self.settings if own else None},
+            role=f"pseudo_labels of {who}/{seed}",
+            label=f"pseudo-labels of {who}, seed {seed}",
+        )
+
+    def train(
+        self,
+        seed: int,
+        arm: str,
+        sources: Mapping[str, str],
+        loss: str | Named,
+        start: str | None = None,
+    ) -> str:
+        """Add a training of the strong model; the arm is a label, its sources the identity."""
+        settings = {
+            **self.training_identity(self.settings),
+            **self.environment,
+            "loss": _identity("student.loss", loss),
+            "seed": seed,
+        }
+        needs = {"data": self.data[seed].key}
+        needs |= {name: key for name, key in sources.items() if name in ("pseudo", "own")}
+        inputs: dict[str, Any] = {**sources, "test": self.part(seed, "test_texts")}
+        if start is not None:
+            inputs["start"] = needs["start"] = start
+        return self.add(
+            "strong_student",
+            strong_student.VERSION,
+            settings,
+            inputs,
+            needs=needs,
+            given={
+                "settings": self.settings,
+                "loss": loss.value if isinstance(loss, Named) else loss,
+                "sources": tuple(sources),
+            },
+            role=f"{arm}/{seed}",
+            label=f"{arm}, seed {seed}",
+        )
+
+    def first_answer(self) -> None:
+        """Add the experiment on frozen features, and the features."""
+        seeds = first_answer_seeds(self.spec)
+        told: dict[str, str] = {}
+        for seed in seeds:
+            told[f"teacher/{seed}"] = self.teacher(seed)
+            told[f"pseudo/{seed}"] = self.pseudo_labels(seed, told[f"teacher/{seed}"], "teacher")
+        data = {f"data/{seed}": self.data[seed].key for seed in seeds}
+        names = ("labelled", "unlabelled", "test")
+        parts = {f"{n}/{s}": self.part(s, n) for s in seeds for n in names}
+        frozen = {
+            **self.model_identity(self.settings.model),
+            "max_length": self.settings.max_length,
+            "precision": self.settings.precision,
+        }
+        model = {"model": self.settings.model}
+        features = self.add(
+            "features",
+            FEATURES_VERSION,
+            frozen,
+            {"texts": digest(sorted({self.part(s, f"{n}_texts") for s in seeds for n in names}))},
+            needs=data,
+            given=model,
+            role="features",
+            label="frozen features",
+        )
+        self.add(
+            "first_answer",
+            first_answer.VERSION,
+            {"seeds": list(seeds), "level": self.spec.run.level},
+            {"features": features, **parts, **told},
+            needs={"features": features, **data, **told},
+            role="first_answer",
+            label="first answer on frozen features",
+        )
+
+    def training_identity(self, settings: Settings) -> dict[str, Any]:
+        """Return all settings of a training, the model by its weights instead of its place."""
+        fields = dict(vars(settings))
+        model = fields.pop("model")
+        return {**fields, **self.model_identity(model)}
+
+    def model_identity(self, model: str) -> dict[str, str]:
+        """Return what identifies a model's weights."""
+        from w2sg.models.backbone import fingerprint
+
+        return {"model": fingerprint(model)}
+
+
+def _identity(name: str, value: Any) -> Any:
+    if not isinstance(value, Named):
+        return value
+    if value.name is None or value.version is None:
+        warnings.warn(
+            f"{name} is a Python object without name and version: what depends on it is computed "
+            f"again in every run; wrap it as w2sg.Named(object, name=…, version=…)",
+            stacklevel=2,
+        )
+        return {"uncached": uuid.uuid4().hex}
+    return value.identity

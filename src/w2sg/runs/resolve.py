@@ -1,0 +1,79 @@
+"""What a spec leaves open, decided: references that can be trained, seeds, rates, machine."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from w2sg.spec import Spec, TeacherSpec
+from w2sg.stages import strong_student
+from w2sg.stages.strong_student import Settings
+
+FIRST_ANSWER_SEEDS = 3
+
+
+def references(spec: Spec, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the references that can be trained: a ceiling needs true labels of unlabelled rows."""
+    able = {"ceiling": facts["n_hidden"] == facts["rows"]["unlabelled"]}
+    return tuple(name for name in spec.run.references if able.get(name, True))
+
+
+def teacher_columns(teacher: TeacherSpec) -> tuple[str, ...]:
+    """Return the columns that a teacher of kind "column" reads."""
+    if teacher.kind != "column" or teacher.column is None:
+        return ()
+    return (teacher.column,) if isinstance(teacher.column, str) else teacher.column
+
+
+def first_answer_seeds(spec: Spec) -> tuple[int, ...]:
+    """Return the seeds of the first answer on frozen features: three where that is cheap.
+
+    A teacher that must be fine-tuned is trained for the seeds of the run alone.
+    """
+    if not spec.run.preview:
+        return ()
+    seeds = list(spec.run.seeds)
+    if spec.teacher.kind == "finetune":
+        return tuple(seeds[:FIRST_ANSWER_SEEDS])
+    extra = (seed for seed in range(len(seeds) + FIRST_ANSWER_SEEDS) if seed not in seeds)
+    while len(seeds) < FIRST_ANSWER_SEEDS:
+        seeds.append(next(extra))
+    return tuple(seeds[:FIRST_ANSWER_SEEDS])
+
+
+def settings_of(spec: Spec, precision: str) -> Settings:
+    """Return the student's settings with every "auto" resolved."""
+    s = spec.student
+    lr, lr_head = strong_student.default_rates(s.policy)
+    return Settings(
+        model=str(s.model),
+        layers=None,
+        policy=s.policy,
+        method=s.method,
+        epochs=s.epochs,
+        lr=lr if s.lr == "auto" else s.lr,
+        lr_head=lr_head if s.lr_head == "auto" else s.lr_head,
+        ratio=s.ratio,
+        batch_size=s.batch_size,
+        micro_batch_size=s.micro_batch_size,
+        max_length=s.max_length,
+        weight_decay=s.weight_decay,
+        warmup=s.warmup,
+        max_grad_norm=s.max_grad_norm,
+        precision=precision if s.precision == "auto" else s.precision,
+        patience=s.early_stopping,
+        held_out=s.held_out,
+    )
+
+
+@cache
+def training_environment() -> dict[str, str]:
+    """Return what of the machine enters the identity of a training."""
+    import torch
+    import transformers
+
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "attention": "sdpa",
+    }

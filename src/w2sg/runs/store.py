@@ -1,0 +1,257 @@
+"""The store: one folder per key with a manifest and its payload, written whole or not at all."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+STORE_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used: it is read-only, full, or of another version."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is stored under a key: where it came from, what it holds, how it went.
+
+    Attributes:
+        key: SHA-256 over the canonical JSON of `body`, first 32 hex digits.
+        body: Stage, stage version, full spec of the stage and keys of its inputs.
+        status: ``"done"`` or ``"failed"``.
+        facts: Small results, as JSON.
+        files: File name → checksum and size.
+        environment: Versions and machine.
+        started: Seconds since the epoch.
+        seconds: How long the stage took.
+        error: Traceback of a failed stage.
+    """
+
+    key: str
+    body: dict[str, Any]
+    status: Literal["done", "failed"]
+    facts: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    seconds: float = 0.0
+    error: str | None = None
+    store_version: int = STORE_VERSION
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, no NaN.
+
+    >>> canonical({"b": 1, "a": [1.0, None]})
+    '{"a":[1.0,null],"b":1}'
+    """
+    return json.dumps(
+        value, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def digest(value: Any) -> str:
+    """Return the first 32 hex digits of SHA-256 over the canonical JSON of a value.
+
+    >>> digest({"stage": "weak_teacher"}) == digest({"stage": "weak_teacher"})
+    True
+    """
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
+
+
+class Store:
+    """Artifacts by key under one folder, shared by any number of processes.
+
+    Args:
+        root: The folder; created on first write.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def folder(self, key: str) -> Path:
+        """Return where a key's manifest and payload are, or would be."""
+        return self.root / "stages" / key
+
+    def work_folder(self, key: str) -> Path:
+        """Return where a stage keeps checkpoints while it runs; gone when it is done."""
+        return self.root / "work" / key
+
+    def read(self, key: str) -> tuple[Manifest | None, str | None]:
+        """Return the manifest of a key if all its bytes are right, else the reason why not.
+
+        Returns:
+            ``(manifest, None)`` when the artifact is whole, ``(None, None)`` when there is none,
+            ``(None, reason)`` when it is damaged and must be computed again.
+        """
+        folder = self.folder(key)
+        if not folder.exists():
+            return None, None
+        try:
+            manifest = read_manifest(folder)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            return None, f"{key}: the manifest cannot be read ({error})"
+        if manifest.key != key or digest(manifest.body) != key:
+            return None, f"{key}: the manifest does not belong to this key"
+        for name, entry in manifest.files.items():
+            path = folder / name
+            if not path.exists():
+                return None, f"{key}: {name} is missing"
+            if path.stat().st_size != entry["bytes"] or checksum(path) != entry["sha256"]:
+                return None, f"{key}: {name} has changed since it was written"
+        return manifest, None
+
+    def manifests(self) -> Iterator[Manifest]:
+        """Yield every readable manifest, without checking payloads."""
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self.root / "stages"):
+                with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                    yield read_manifest(Path(entry.path))
+
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold a key, so that of several processes one computes it and the others wait for it."""
+        folder = self.root / "locks"
+        with _explained(self.root):
+            folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{key}.lock"):
+            yield
+
+    def write(
+        self,
+        manifest: Manifest,
+        save: Callable[[Path], None] | None = None,
+    ) -> Manifest:
+        """Write payload and manifest beside their place, force them to disk, then rename.
+
+        Args:
+            manifest: Without `files`; they are filled in from what `save` writes.
+            save: Writes the payload into the folder it is given.
+
+        Raises:
+            StoreError: The disk is full or the folder is read-only; nothing stored before is lost.
+        """
+        target = self.folder(manifest.key)
+        beside = self.root / "tmp" / f"{manifest.key}-{uuid.uuid4().hex[:8]}"
+        with _explained(self.root):
+            try:
+                beside.mkdir(parents=True)
+                if save is not None:
+                    save(beside)
+                files = {
+                    path.relative_to(beside).as_posix(): {
+                        "sha256": checksum(path),
+                        "bytes": path.stat().st_size,
+                    }
+                    for path in sorted(beside.rglob("*"))
+                    if path.is_file()
+                }
+                whole = Manifest(**{**vars(manifest), "files": files})
+                write_json(beside / MANIFEST, vars(whole))
+                for path in beside.rglob("*"):
+                    _sync(path)
+                _sync(beside)
+                self.discard(manifest.key)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                beside.rename(target)
+                _sync(target.parent)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(self.work_folder(manifest.key), ignore_errors=True)
+        return whole
+
+    def discard(self, key: str) -> None:
+        """Remove a key's artifact in one step, so that no reader sees half of it."""
+        folder = self.folder(key)
+        if folder.exists():
+            aside = self.root / "tmp" / f"gone-{uuid.uuid4().hex[:8]}"
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def failed(
+    key: str, body: Mapping[str, Any], error: BaseException, started: float, **extra: Any
+) -> Manifest:
+    """Return the manifest of a stage that raised."""
+    text = "".join(traceback.format_exception(error))
+    return Manifest(
+        key=key,
+        body=dict(body),
+        status="failed",
+        started=started,
+        seconds=time.time() - started,
+        error=text,
+        **extra,
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest in a folder.
+
+    Raises:
+        ValueError: It is cut, or of another store version.
+    """
+    fields = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if fields.get("store_version") != STORE_VERSION:
+        raise ValueError(
+            f"store version {fields.get('store_version')!r}, this w2sg reads {STORE_VERSION}"
+        )
+    return Manifest(**fields)
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON; NaN and infinity are refused."""
+    path.write_text(
+        json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+    )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        _sync(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"run.store = {str(root)!r} cannot be written: {error.strerror or error}; free space "
+            "or choose another folder with --set run.store=PATH. Finished stages are kept."
+        ) from error

@@ -1,0 +1,356 @@
+"""The frozen, strict description of a run: every field, its allowed values, its visible default."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+SPEC_VERSION = 1
+REFERENCES = ("ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed")
+Reference = Literal[
+    "ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed"
+]
+
+
+class SpecError(ValueError):
+    """A spec that cannot be run; the text names field, value, what is allowed and the next step."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A Python object together with what stands for it in the identity of a result.
+
+    Args:
+        value: A scikit-learn classifier, a loss or a model folder object.
+        name: What the object is called in specs and reports.
+        version: Changes whenever the object would give other numbers. Without name and version
+            nothing that depends on the object is cached.
+
+    >>> Named([1], name="mine", version="1").identity
+    {'name': 'mine', 'version': '1'}
+    """
+
+    value: Any
+    name: str | None = None
+    version: str | None = None
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What enters the key: the name and the version, never the object itself."""
+        return {"name": self.name, "version": self.version}
+
+
+def _wrap(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | Named) else Named(value)
+
+
+def _unwrap(value: Any) -> Any:
+    return value.identity if isinstance(value, Named) else value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0.0, le=10.0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+
+
+class DataSpec(_Table):
+    """Where the rows come from and how many go into each part."""
+
+    path: str | None = None
+    bundled: str | None = None
+    hub: str | None = None
+    hub_config: str | None = None
+    text: str = "text"
+    text_pair: str | None = None
+    label: str = "label"
+    id: str | None = None
+    group: str | None = None
+    split: str | None = "split"
+    unlabelled: str | None = None
+    test: str | None = None
+    n_labelled: Count = 500
+    n_unlabelled: Positive = 2000
+    n_test: Positive = 1000
+    split_seed: int = 0
+    duplicates: Literal["report", "drop"] = "report"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataSpec":
+        given = [name for name in ("path", "bundled", "hub") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"data needs exactly one of path, bundled, hub; got {', '.join(given) or 'none'}"
+            )
+        return self
+
+
+class TeacherSpec(_Table):
+    """The weak teacher: what it is, and what kind of labels it gives."""
+
+    kind: Literal["tfidf", "sklearn", "finetune", "probe", "column"] = "tfidf"
+    estimator: NameOrObject | None = None
+    model: str = "all-MiniLM-L6-v2"
+    layers: Positive | None = None
+    column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    policy: str = "full"
+    epochs: Annotated[float, Field(gt=0.0)] = 3.0
+    lr: Rate | Literal["auto"] = "auto"
+    folds: Annotated[int, Field(ge=2)] = 5
+    labels: Literal["soft", "hard"] = "soft"
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    cross_fit: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _fields_of_kind(self) -> "TeacherSpec":
+        if self.kind == "column" and not self.column:
+            raise ValueError(
+                "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
+                "one column of probabilities per class"
+            )
+        if self.kind == "sklearn" and self.estimator is None:
+            raise ValueError(
+                "teacher.kind = 'sklearn' needs teacher.estimator: a classifier object in Python, "
+                "or the name of a scikit-learn class such as 'ComplementNB'"
+            )
+        if self.cross_fit == 1:
+            raise ValueError("teacher.cross_fit must be 0 (off) or at least 2 folds, got 1")
+        if self.cross_fit and self.kind == "column":
+            raise ValueError("teacher.cross_fit is for teachers that are trained; a column is not")
+        return self
+
+
+class StudentSpec(_Table):
+    """The strong student: which model, which weights move, how, on what."""
+
+    model: NameOrObject = "all-MiniLM-L6-v2"
+    policy: str = "qv"
+    method: str = "full"
+    loss: NameOrObject = "ce"
+    labelled: Literal["none", "after", "mixed"] = "none"
+    epochs: Annotated[float, Field(gt=0.0)] = 2.0
+    lr: Rate | Literal["auto"] = "auto"
+    lr_head: Rate | Literal["auto"] = "auto"
+    ratio: Annotated[float, Field(gt=0.0)] = 1.0
+    batch_size: Positive = 32
+    micro_batch_size: Positive = 32
+    max_length: Annotated[int, Field(ge=8)] = 256
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    max_grad_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    early_stopping: Count = 0
+    held_out: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
+
+
+class RunSpec(_Table):
+    """Which seeds and references, and where results are kept."""
+
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_tuple)] = (0, 1, 2)
+    references: Annotated[tuple[Reference, ...], BeforeValidator(_tuple)] = REFERENCES
+    preview: bool = True
+    level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    store: str = ".w2sg"
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> "RunSpec":
+        if not self.seeds:
+            raise ValueError("run.seeds is empty; give at least one seed, such as [0]")
+        for name in ("seeds", "references"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"run.{name} has repeated entries: {list(values)}")
+        return self
+
+
+class Spec(_Table):
+    """A whole run: data, teacher, student, run."""
+
+    data: DataSpec
+    teacher: TeacherSpec = TeacherSpec()
+    student: StudentSpec = StudentSpec()
+    run: RunSpec = RunSpec()
+    version: Literal[1] = SPEC_VERSION
+
+
+def load(
+    source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Spec:
+    """Return a validated spec from a TOML file or a mapping, with dotted overrides on top.
+
+    Args:
+        source: Path of a TOML file, or a mapping of the same tables.
+        overrides: ``{"student.epochs": 1}``; validated like the rest.
+
+    Raises:
+        SpecError: The file cannot be read or parsed, or a field is unknown, missing, of the wrong
+            type or out of range.
+
+    >>> load({"data": {"bundled": "demo"}}, {"student.epochs": 1}).student.epochs
+    1.0
+    >>> load({"data": {"bundled": "demo"}, "student": {"epoch": 1}})
+    Traceback (most recent call last):
+    ...
+    w2sg.spec.SpecError: student.epoch = 1: unknown field; did you mean 'epochs'?
+    """
+    tables = _read(Path(source)) if isinstance(source, str | Path) else _copy(source)
+    for dotted, value in (overrides or {}).items():
+        *parents, last = dotted.split(".")
+        table = tables
+        for depth, part in enumerate(parents):
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise SpecError(f"{'.'.join(parents[: depth + 1])} is not a table; see {dotted!r}")
+        table[last] = value
+    try:
+        return Spec.model_validate(tables)
+    except ValidationError as error:
+        raise SpecError("\n".join(_sentences(error))) from None
+
+
+def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Return ``{"student.epochs": 1}`` from ``["student.epochs=1"]``, values read as TOML.
+
+    A value that is not TOML stands for itself as text, so ``student.loss=reverse_ce`` works.
+
+    Raises:
+        SpecError: A setting has no ``=`` or no dotted name.
+
+    >>> parse_overrides(["student.epochs=1", "student.loss=ce", "run.seeds=[0, 1]"])
+    {'student.epochs': 1, 'student.loss': 'ce', 'run.seeds': [0, 1]}
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or "." not in name:
+            raise SpecError(f"--set {setting!r}: write table.field=value, as in student.epochs=1")
+        try:
+            values[name.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name.strip()] = text.strip()
+    return values
+
+
+def to_toml(spec: Spec) -> str:
+    """Return the spec as TOML with every default written out; `load` of it gives the same spec.
+
+    Fields without a value stand as comments, so that they are visible too. Python objects appear
+    by name and version, as a comment.
+
+    >>> "epochs = 2.0" in to_toml(load({"data": {"bundled": "demo"}}))
+    True
+    """
+    lines = [f"version = {spec.version}"]
+    for table, values in spec.model_dump(mode="json").items():
+        if isinstance(values, dict):
+            lines += ["", f"[{table}]"]
+            lines += [_assignment(name, value) for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _assignment(name: str, value: Any) -> str:
+    if value is None:
+        return f"# {name} is not set"
+    if isinstance(value, dict):
+        return f"# {name} is the Python object {value['name']!r}, version {value['version']!r}"
+    return f"{name} = {_toml(value)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    escaped = "".join(
+        f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c
+        for c in str(value)
+    )
+    return f'"{escaped}"'
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(
+            f"spec {str(path)!r} does not exist; give the path of a TOML file"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"spec {str(path)!r} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"spec {str(path)!r} is not TOML: {error}") from None
+
+
+def _copy(tables: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in tables.items()}
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    by_field: dict[str, list[Any]] = {}
+    for item in error.errors():
+        path = [str(part) for part in item["loc"] if not _is_branch(part)]
+        by_field.setdefault(".".join(path), []).append(item)
+    return [_sentence(field, items) for field, items in by_field.items()]
+
+
+def _sentence(field: str, errors: list[Any]) -> str:
+    kind, value = errors[0]["type"], errors[0].get("input")
+    *parents, name = field.split(".")
+    if kind == "extra_forbidden":
+        known = _fields(parents)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
+        return f"{field} = {value!r}: unknown field; {hint}"
+    if kind == "value_error":
+        return str(errors[0]["ctx"]["error"])
+    if kind == "missing":
+        return f"{field}: missing; add it to the spec"
+    allowed = [error["msg"].removeprefix("Input should be ") for error in errors]
+    near = [hint for error in errors if (hint := _nearest(error))]
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{field} = {value!r}: must be {' or '.join(dict.fromkeys(allowed))}{hint}"
+
+
+def _nearest(error: Any) -> str | None:
+    if error["type"] != "literal_error" or not isinstance(error["input"], str):
+        return None
+    allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+    return next(iter(difflib.get_close_matches(error["input"], allowed, n=1)), None)
+
+
+def _is_branch(part: Any) -> bool:
+    # pydantic names the branch of a union ("literal['auto']", "float") as if it were a field
+    return isinstance(part, str) and (
+        "[" in part or part.startswith("constrained-") or part in {"str", "int", "float"}
+    )
+
+
+def _fields(path: list[str]) -> list[str]:
+    model: Any = Spec
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)

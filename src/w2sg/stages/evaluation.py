@@ -1,0 +1,228 @@
+"""Evaluation: the only stage that opens the test labels; every arm on the same items, by id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from w2sg import metrics
+from w2sg._arrays import FloatArray
+from w2sg.data.examples import Labelled
+from w2sg.gain import Estimate, gain, gap, opr, pgr
+from w2sg.gain.break_even import Curve, break_even
+
+VERSION = 1
+WAYS = ("teacher", "strong_on_labelled", "student", "self_training", "student_then_labels", "mixed")
+N_EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on the test part.
+
+    Attributes:
+        scores: One row per seed, arm and item: seed, arm, id, label, prediction, correct, nll,
+            brier, and the probability of each class.
+        facts: Metrics, gains and comparisons, as JSON.
+    """
+
+    scores: pd.DataFrame
+    facts: dict[str, Any]
+
+
+def evaluate(
+    test: Labelled,
+    answers: Mapping[int, Mapping[str, tuple[Sequence[str], FloatArray]]],
+    *,
+    level: float,
+    curve: Curve | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Evaluation:
+    """Return every metric of every arm, the gain with its interval, and the best way.
+
+    Args:
+        test: The test part with its labels.
+        answers: Seed → arm → (ids, probabilities (n, K)); the arms are the same for every seed and
+            hold "teacher" and "student".
+        level: Coverage of the intervals.
+        curve: Accuracy of the strong model on frozen features against true labels, for the
+            break-even.
+        sizes: True labels that "strong_on_labelled" and "ceiling" were trained on.
+
+    Raises:
+        ValueError: A seed lacks an arm, or an arm lacks a test row.
+    """
+    seeds, arms = tuple(answers), tuple(next(iter(answers.values())))
+    p = np.stack([[_aligned(test, *answers[seed][arm]) for arm in arms] for seed in seeds])
+    scores = _scores(test, seeds, arms, p)
+    correct = {arm: (p[:, a].argmax(axis=2) == test.labels).astype(float) for a, arm in _n(arms)}
+    groups = None if test.groups is None else np.array(test.groups)
+    told = {"level": level, "groups": groups}
+    of = {arm: p[:, a] for a, arm in _n(arms)}
+    facts: dict[str, Any] = {
+        "seeds": list(seeds),
+        "arms": list(arms),
+        "label_names": list(test.label_names),
+        "n_test": len(test),
+        "level": level,
+        "metrics": {arm: _metrics(of[arm], test.labels, correct[arm], told) for arm in arms},
+        "gain": asdict(gain(correct["teacher"], correct["student"], **told)),
+        "pgr": asdict(pgr(correct["teacher"], correct["student"], correct.get("ceiling"), **told)),
+        "gap": _estimate(gap, correct, "teacher", "ceiling", told),
+        "opr": _estimate(opr, correct, "strong_on_labelled", "student", told),
+        "against_teacher": {
+            arm: asdict(gain(correct["teacher"], correct[arm], **told))
+            for arm in arms
+            if arm != "teacher"
+        },
+        "best": _best({arm: correct[arm] for arm in WAYS if arm in correct}, told),
+        "agreement": _agreement(of["student"], of["teacher"], test.labels),
+        "mistakes": _mistakes(test, of["student"], of["teacher"]),
+        "break_even": None,
+    }
+    if curve is not None:
+        anchors = {n: correct[arm] for arm, n in (sizes or {}).items() if arm in correct}
+        worth = break_even(curve, anchors, correct["student"], level=level, groups=groups)
+        facts["break_even"] = asdict(worth)
+    return Evaluation(scores, facts)
+
+
+def _aligned(test: Labelled, ids: Sequence[str], probabilities: FloatArray) -> FloatArray:
+    row_of = {name: i for i, name in enumerate(ids)}
+    missing = [name for name in test.ids if name not in row_of]
+    if missing:
+        raise ValueError(f"{len(missing)} test rows have no prediction, first {missing[0]!r}")
+    return probabilities[[row_of[name] for name in test.ids]]
+
+
+def _scores(
+    test: Labelled, seeds: tuple[int, ...], arms: tuple[str, ...], p: FloatArray
+) -> pd.DataFrame:
+    n, frames = len(test), []
+    for s, seed in enumerate(seeds):
+        for a, arm in _n(arms):
+            q = p[s, a]
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "seed": np.full(n, seed),
+                        "arm": arm,
+                        "id": list(test.ids),
+                        "label": test.labels,
+                        "prediction": q.argmax(axis=1),
+                        "correct": q.argmax(axis=1) == test.labels,
+                        "nll": metrics.nll_items(q, test.labels),
+                        "brier": metrics.brier_items(q, test.labels),
+                        **{f"p_{k}": q[:, k] for k in range(q.shape[1])},
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _metrics(
+    p: FloatArray, labels: NDArray[np.int64], correct: FloatArray, told: dict[str, Any]
+) -> dict[str, Any]:
+    several = {
+        "accuracy": metrics.accuracy,
+        "auroc": metrics.auroc,
+        "nll": metrics.nll,
+        "brier": metrics.brier,
+        "calibration_error": metrics.calibration_error,
+    }
+    by_seed = {name: [float(f(q, labels)) for q in p] for name, f in several.items()}
+    return {
+        "accuracy": asdict(gain(np.zeros_like(correct), correct, **told)),
+        **{name: float(np.mean(values)) for name, values in by_seed.items() if name != "accuracy"},
+        "by_seed": by_seed,
+    }
+
+
+def _estimate(
+    statistic: Any, correct: dict[str, FloatArray], low: str, high: str, told: dict[str, Any]
+) -> dict[str, Any] | None:
+    if low not in correct or high not in correct:
+        return None
+    return asdict(statistic(correct[low], correct[high], **told))
+
+
+def _best(ways: dict[str, FloatArray], told: dict[str, Any]) -> dict[str, Any]:
+    """The way with the highest accuracy, named best only if it clearly beats the next."""
+    order = sorted(ways, key=lambda arm: -float(ways[arm].mean()))
+    lead: Estimate | None = gain(ways[order[1]], ways[order[0]], **told)
+    clear = lead is not None and lead.low is not None and lead.low > 0
+    close = [
+        arm
+        for arm in order[1:]
+        if (low := gain(ways[arm], ways[order[0]], **told).low) is None or low <= 0
+    ]
+    return {
+        "order": order,
+        "clear": clear,
+        "lead": asdict(lead),
+        "not_distinguishable": [order[0], *close],
+    }
+
+
+def _agreement(
+    student: FloatArray, teacher: FloatArray, labels: NDArray[np.int64]
+) -> dict[str, float | None]:
+    per_seed = [
+        asdict(metrics.agreement(s, t, labels)) for s, t in zip(student, teacher, strict=True)
+    ]
+    return {
+        name: float(np.mean(values)) if (values := _present(per_seed, name)) else None
+        for name in per_seed[0]
+    }
+
+
+def _present(rows: list[dict[str, Any]], name: str) -> list[float]:
+    return [float(row[name]) for row in rows if row[name] is not None]
+
+
+def _mistakes(test: Labelled, student: FloatArray, teacher: FloatArray) -> dict[str, Any]:
+    """What the first seed's student made of the teacher's answers, with examples by id."""
+    s, t = student[0].argmax(axis=1), teacher[0].argmax(axis=1)
+    kinds = {
+        "corrected": (t != test.labels) & (s == test.labels),
+        "copied": (t != test.labels) & (s == t),
+        "other_mistake": (t != test.labels) & (s != test.labels) & (s != t),
+        "newly_broken": (t == test.labels) & (s != test.labels),
+        "both_right": (t == test.labels) & (s == test.labels),
+    }
+    sure = student[0].max(axis=1)
+    ids = np.array(test.ids, dtype=object)
+    shown = ("corrected", "copied", "newly_broken")
+    return {
+        "counts": {name: int(rows.sum()) for name, rows in kinds.items()},
+        "examples": {
+            name: [
+                {
+                    "id": str(ids[i]),
+                    "label": int(test.labels[i]),
+                    "teacher": int(t[i]),
+                    "student": int(s[i]),
+                    "confidence": float(sure[i]),
+                }
+                for i in sorted(np.flatnonzero(kinds[name]), key=lambda i: (-sure[i], ids[i]))
+            ][:N_EXAMPLES]
+            for name in shown
+        },
+        "confusion": {
+            who: _confusion(test.labels, said, len(test.label_names))
+            for who, said in (("teacher", t), ("student", s))
+        },
+    }
+
+
+def _confusion(labels: NDArray[np.int64], said: NDArray[np.int64], k: int) -> list[list[int]]:
+    table = np.zeros((k, k), dtype=np.int64)
+    np.add.at(table, (labels, said), 1)
+    return table.tolist()
+
+
+def _n(arms: tuple[str, ...]) -> list[tuple[int, str]]:
+    return list(enumerate(arms))

@@ -1,0 +1,147 @@
+"""A first answer in seconds: the same experiment with linear heads on frozen features."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2sg._arrays import FloatArray
+from w2sg.gain import gain, pgr
+from w2sg.gain.break_even import Curve
+from w2sg.models.heads import fit_head
+
+VERSION = 1
+N_SIZES = 5
+
+
+@dataclass(frozen=True)
+class SeedData:
+    """What one seed of the experiment is made of.
+
+    Attributes:
+        labelled: Features of the labelled part, (n, d), and its labels, (n,).
+        unlabelled: Features of the unlabelled part, (N, d).
+        pseudo: The teacher's labels of it, (N, K).
+        hidden: Its true labels, (N,), if they exist.
+        test: Features of the test part, (t, d), and its labels, (t,).
+        teacher: The teacher's answers on the test part, (t, K).
+    """
+
+    labelled: tuple[NDArray[Any], NDArray[np.int64]]
+    unlabelled: NDArray[Any]
+    pseudo: FloatArray
+    hidden: NDArray[np.int64] | None
+    test: tuple[NDArray[Any], NDArray[np.int64]]
+    teacher: FloatArray
+
+
+@dataclass(frozen=True)
+class FirstAnswer:
+    """Accuracies on frozen features, and the learning curve of the strong model alone.
+
+    Attributes:
+        facts: Mean accuracy per arm, gain and PGR, as JSON.
+        curve: Correctness of the strong model's head against the number of true labels.
+    """
+
+    facts: dict[str, Any]
+    curve: Curve
+
+
+def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) -> FirstAnswer:
+    """Run the whole experiment with logistic heads on frozen features.
+
+    Args:
+        seeds: Seed → its data.
+        level: Coverage of the intervals.
+        folds_seed: Of the folds that choose each head's penalty.
+    """
+    sizes = curve_sizes(next(iter(seeds.values())))
+    heads = _Heads(next(iter(seeds.values())).pseudo.shape[1], folds_seed)
+    correct: dict[str, list[FloatArray]] = {}
+    curves = []
+    for data in seeds.values():
+        for arm, p in _arms(data, heads).items():
+            hits = (p.argmax(axis=1) == data.test[1]).astype(float)
+            correct.setdefault(arm, []).append(hits)
+        curves.append(_curve(data, sizes, heads))
+    stacked = {arm: np.stack(rows) for arm, rows in correct.items()}
+    teacher, student = stacked["teacher"], stacked["student"]
+    facts = {
+        "seeds": list(seeds),
+        "accuracy": {arm: float(rows.mean()) for arm, rows in stacked.items()},
+        "gain": asdict(gain(teacher, student, level)),
+        "pgr": asdict(pgr(teacher, student, stacked.get("ceiling"), level)),
+        "curve": {
+            "sizes": sizes.tolist(),
+            "accuracy": np.mean(curves, axis=(0, 2)).tolist(),
+        },
+    }
+    return FirstAnswer(facts, Curve(sizes, np.stack(curves)))
+
+
+def curve_sizes(data: SeedData) -> NDArray[np.int64]:
+    """Return five numbers of true labels, from an eighth of the labelled part to all there are."""
+    n, k = len(data.labelled[1]), data.pseudo.shape[1]
+    most = n + (0 if data.hidden is None else len(data.hidden))
+    least = min(max(4 * k, n // 8), n)
+    sizes = np.unique(np.geomspace(least, most, N_SIZES).round().astype(np.int64))
+    return sizes if len(sizes) > 1 else np.array([max(k, least // 2), most])
+
+
+class _Heads:
+    """Logistic heads; the first seed's cross-validation chooses each arm's penalty for all."""
+
+    def __init__(self, n_classes: int, seed: int) -> None:
+        self.n_classes, self.seed = n_classes, seed
+        self.penalties: dict[str, float] = {}
+
+    def fit(self, name: str, features: NDArray[Any], targets: NDArray[Any]) -> Any:
+        head = fit_head(
+            features,
+            targets,
+            penalty=self.penalties.get(name),
+            n_classes=self.n_classes,
+            seed=self.seed,
+        )
+        self.penalties.setdefault(name, float(head.penalty))
+        return head
+
+
+def _arms(data: SeedData, heads: _Heads) -> dict[str, FloatArray]:
+    x, y = data.labelled
+    x_test = data.test[0]
+    alone = heads.fit("strong_on_labelled", x, y)
+    own = alone.predict_proba(data.unlabelled)
+    both = np.vstack([x, data.unlabelled])
+    mixed = np.vstack([np.eye(heads.n_classes)[y], (data.pseudo + own) / 2])
+    trained = {
+        "student": heads.fit("student", data.unlabelled, data.pseudo),
+        "strong_on_labelled": alone,
+        "self_training": heads.fit("self_training", data.unlabelled, own),
+        "mixed": heads.fit("mixed", both, mixed),
+    }
+    if data.hidden is not None:
+        trained["ceiling"] = heads.fit("ceiling", data.unlabelled, data.hidden)
+    answers = {arm: head.predict_proba(x_test) for arm, head in trained.items()}
+    return {"teacher": data.teacher, **answers}
+
+
+def _curve(data: SeedData, sizes: NDArray[np.int64], heads: _Heads) -> FloatArray:
+    x, y = data.labelled
+    if data.hidden is not None:
+        x, y = np.vstack([x, data.unlabelled]), np.concatenate([y, data.hidden])
+    order = _every_class_early(y, heads.n_classes)
+    rows = []
+    for n in sizes:
+        head = heads.fit(f"curve at {n}", x[order[:n]], y[order[:n]])
+        rows.append((head.predict_proba(data.test[0]).argmax(axis=1) == data.test[1]).astype(float))
+    return np.stack(rows)
+
+
+def _every_class_early(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Rows in their own order, but two of each class first, so that every size has every class."""
+    first = np.concatenate([np.flatnonzero(labels == k)[:2] for k in range(n_classes)])
+    return np.concatenate([first, np.setdiff1d(np.arange(len(labels)), first)])

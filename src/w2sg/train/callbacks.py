@@ -1,0 +1,199 @@
+"""What happens around the Trainer's steps: batch statistics, early stopping, checkpoints."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback, TrainingArguments
+
+from w2sg.losses import Loss
+from w2sg.models.backbone import Classifier, Encoded, autocast, collate, logits
+from w2sg.train.batches import Plan, Rows
+from w2sg.train.schedule import HeldOut, Schedule
+
+COMPLETE = "complete"
+EVALUATIONS_PER_EPOCH = 4
+
+
+class BatchLoss(TrainerCallback):
+    """The loss as the Trainer calls it, and what the whole optimizer batch tells it."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        encoded: Encoded,
+        targets: NDArray[np.float64],
+        loss: Loss,
+        order: Plan,
+        precision: str,
+    ) -> None:
+        self.classifier, self.encoded, self.order = classifier, encoded, order
+        self.targets = torch.as_tensor(np.ascontiguousarray(targets), dtype=torch.float32)
+        self.function, self.precision = loss, precision
+        self.context: Any = None
+        self.n_processes = 1
+
+    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
+        """Learn how many processes share the batch."""
+        # the Trainer averages gradients over processes; each holds a part of the batch's sum
+        self.n_processes = args.world_size
+
+    def on_step_begin(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
+        """Look at the whole optimizer batch, if the loss wants to."""
+        if not self.function.needs_batch:
+            return
+        step = self.order.steps[state.global_step]
+        rows = torch.as_tensor(np.concatenate(step))
+        seen = self._logits(step, args.device) if self.function.needs_logits else None
+        self.context = self.function.batch_statistics(
+            seen,
+            self.targets[rows].to(args.device),
+            step=state.global_step,
+            n_steps=len(self.order.steps),
+        )
+
+    def loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any) -> torch.Tensor:
+        """Return the weighted sum of the losses of a micro-batch."""
+        del num_items_in_batch  # counts entries of the soft targets; the weights say what we mean
+        targets, weight = labels[:, :-1], labels[:, -1]
+        scores = outputs["logits"] if isinstance(outputs, dict) else outputs.logits
+        values = self.function(scores.float(), targets, context=self.context)
+        if not torch.isfinite(values).all():
+            raise ValueError(
+                "the training loss is not finite: lower the rate (--set student.lr=…) or train in "
+                "float32 (--set student.precision=float32)"
+            )
+        return (values * weight).sum() * self.n_processes
+
+    def _logits(self, step: tuple[Rows, ...], device: torch.device) -> torch.Tensor:
+        model = self.classifier.model
+        was_training = model.training
+        model.eval()  # the statistics are of the model, not of one dropout mask
+        parts = []
+        with torch.no_grad(), autocast(self.precision, device.type):
+            for rows in step:
+                batch = collate(self.classifier.tokenizer, self.encoded, rows)
+                scores = model(**{k: v.to(device) for k, v in batch.items()}).logits
+                parts.append(scores.float())
+        model.train(was_training)
+        return torch.cat(parts)
+
+
+class EarlyStopping(TrainerCallback):
+    """Keeps the weights with the lowest loss on held-out pseudo-labels."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        loss: Loss,
+        held_out: HeldOut | None,
+        schedule: Schedule,
+        steps_per_epoch: int,
+    ) -> None:
+        self.classifier, self.function = classifier, loss
+        self.held_out = held_out if schedule.patience else None
+        self.patience, self.precision = schedule.patience, schedule.precision
+        self.every = max(1, steps_per_epoch // EVALUATIONS_PER_EPOCH)
+        self.history: dict[int, float] = {}
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_step = 0
+
+    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
+        return [(n, p) for n, p in self.classifier.model.named_parameters() if p.requires_grad]
+
+    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+        """Measure the held-out loss four times an epoch; stop when it no longer falls."""
+        last = state.global_step == state.max_steps
+        if self.held_out is None or (state.global_step % self.every and not last):
+            return
+        scores = logits(self.classifier, self.held_out.encoded, precision=self.precision)
+        values = self.function(
+            torch.as_tensor(scores).float(), torch.as_tensor(self.held_out.targets).float()
+        )
+        self.history[state.global_step] = float(values.mean())
+        if self.history[state.global_step] <= min(self.history.values()):
+            self.best_step = state.global_step
+            self.best = {k: v.detach().clone() for k, v in self._trained()}
+        since = sum(step > self.best_step for step in self.history)
+        if since >= self.patience:
+            control.should_training_stop = True
+
+    def on_save(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
+        """Put history and best weights into the checkpoint."""
+        if self.held_out is not None and self.best:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            history = {str(k): repr(v) for k, v in self.history.items()}
+            save_file(
+                {k: v.contiguous() for k, v in self.best.items()},
+                folder / "best.safetensors",
+                metadata={"best_step": str(self.best_step), **history},
+            )
+
+    def load(self, folder: Path) -> None:
+        """Take up history and best weights where a checkpoint left them."""
+        path = folder / "best.safetensors"
+        if path.exists():
+            from safetensors import safe_open
+
+            with safe_open(path, "pt") as file:
+                facts = dict(file.metadata())
+            self.best_step = int(facts.pop("best_step"))
+            self.history = {int(k): float(v) for k, v in facts.items()}
+            self.best = load_file(path)
+
+    def restore(self) -> None:
+        """Put the best weights back into the model."""
+        with torch.no_grad():
+            for name, parameter in self._trained():
+                if name in self.best:
+                    parameter.copy_(self.best[name])
+
+
+class Checkpoints(TrainerCallback):
+    """Saves by the clock, and marks what was saved whole."""
+
+    def __init__(self, folder: Path, every_seconds: float) -> None:
+        self.folder, self.every_seconds = folder, every_seconds
+        self.saved = time.monotonic()
+
+    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+        """Ask for a checkpoint when it is time."""
+        due = time.monotonic() - self.saved >= self.every_seconds
+        control.should_save = due and state.global_step < state.max_steps
+
+    def on_save(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+        """Mark the checkpoint as whole and remove the older ones."""
+        here = self.folder / f"checkpoint-{state.global_step}"
+        (here / COMPLETE).touch()
+        for other in self.folder.glob("checkpoint-*"):
+            if other != here:
+                shutil.rmtree(other, ignore_errors=True)
+        self.saved = time.monotonic()
+
+    def last(self) -> Path | None:
+        """Return the newest checkpoint that was written to its end; remove the others."""
+        whole = None
+        for folder in sorted(self.folder.glob("checkpoint-*"), key=lambda p: int(p.name[11:])):
+            if (folder / COMPLETE).exists():
+                whole = folder
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        return whole
+
+
+class Steps(TrainerCallback):
+    """Tells how far the training is."""
+
+    def __init__(self, progress: Callable[[int, int, float], None] | None, n_steps: int) -> None:
+        self.progress, self.n_steps = progress, n_steps
+
+    def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, float], **___: Any) -> None:
+        """Pass on step and loss."""
+        if self.progress is not None and "loss" in logs:
+            self.progress(state.global_step, self.n_steps, float(logs["loss"]))

@@ -1,0 +1,224 @@
+"""One training, on the Trainer of transformers by composition: same bits however it is interrupted.
+
+The order of the examples is planned beforehand and handed to the Trainer as a data set of ready
+micro-batches, so that gradient accumulation, length grouping and resuming cannot change what an
+optimizer step sees. The loss is one of ours, per example; losses that look at a whole optimizer
+batch get its statistics from a first pass without gradient over all its micro-batches.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+from transformers import PrinterCallback, Trainer, TrainingArguments, get_scheduler
+
+from w2sg.losses import Loss
+from w2sg.models.backbone import Classifier, Encoded, collate, logits, softmax
+from w2sg.train.batches import Plan, Rows, plan
+from w2sg.train.callbacks import BatchLoss, Checkpoints, EarlyStopping, Steps
+from w2sg.train.policies import Policy
+from w2sg.train.schedule import HeldOut, Schedule
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training left behind, apart from the weights in the model itself.
+
+    Attributes:
+        curve: One entry per optimizer step: step, epoch, loss, learning_rate, and held_out_loss
+            where it was measured.
+        n_steps: Optimizer steps done.
+        best_step: The step whose weights were kept, the last one without early stopping.
+        seconds: Time in the training loop of this process.
+        resumed_from: The step at which an interrupted training went on, or 0.
+    """
+
+    curve: tuple[dict[str, float], ...]
+    n_steps: int
+    best_step: int
+    seconds: float
+    resumed_from: int
+
+
+def finetune(
+    classifier: Classifier,
+    policy: Policy,
+    encoded: Encoded,
+    targets: NDArray[np.float64],
+    *,
+    loss: Loss,
+    schedule: Schedule,
+    seed: int,
+    folder: Path,
+    held_out: HeldOut | None = None,
+    progress: Callable[[int, int, float], None] | None = None,
+    loggers: tuple[str, ...] = (),
+) -> Training:
+    """Train the classifier in place on soft targets, from its last checkpoint if there is one.
+
+    Args:
+        classifier: Model and tokenizer; the model is the one in `policy`.
+        policy: What moves, and at what rates.
+        encoded: Tokenised texts, n rows.
+        targets: Probabilities, shape (n, K).
+        loss: One value per example from logits and targets.
+        schedule: How long and how fast.
+        seed: Of the order of examples and of dropout.
+        folder: Where checkpoints live; a finished training leaves it to the caller to remove.
+        held_out: What early stopping measures.
+        progress: Called after each step with step, number of steps and loss.
+        loggers: Names that the Trainer knows: tensorboard, wandb, mlflow, trackio.
+
+    Raises:
+        ValueError: The loss became NaN or infinite, or early stopping has nothing to look at.
+    """
+    if schedule.patience and held_out is None:
+        raise ValueError("early stopping needs held-out pseudo-labels; set student.held_out")
+    order = plan(
+        encoded.lengths,
+        batch_size=schedule.batch_size,
+        micro_batch_size=schedule.micro_batch_size,
+        epochs=schedule.epochs,
+        seed=seed,
+    )
+    context = BatchLoss(classifier, encoded, targets, loss, order, schedule.precision)
+    checkpoints = Checkpoints(folder, schedule.checkpoint_seconds)
+    stopping = EarlyStopping(classifier, loss, held_out, schedule, order.steps_per_epoch)
+    steps = Steps(progress, len(order.steps))
+    optimizer = policy.make_optimizer(weight_decay=schedule.weight_decay)
+    resume = checkpoints.last()
+    if resume is not None:
+        stopping.load(resume)
+    with _own_random_state():
+        trainer = Trainer(
+            model=classifier.model,
+            args=_arguments(schedule, order, seed, folder, loggers),
+            data_collator=_Collator(classifier, encoded, targets),
+            train_dataset=_MicroBatches(order),
+            compute_loss_func=context.loss,
+            optimizers=(
+                optimizer,
+                get_scheduler(
+                    "linear",
+                    optimizer,
+                    num_warmup_steps=round(schedule.warmup * len(order.steps)),
+                    num_training_steps=len(order.steps),
+                ),
+            ),
+            callbacks=[context, stopping, steps, checkpoints],
+        )
+        trainer.remove_callback(PrinterCallback)
+        started = time.perf_counter()
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+        seconds = time.perf_counter() - started
+    stopping.restore()
+    classifier.model.eval()
+    return Training(
+        curve=_curve(trainer.state.log_history, stopping.history, order.steps_per_epoch),
+        n_steps=trainer.state.global_step,
+        best_step=stopping.best_step or trainer.state.global_step,
+        seconds=seconds,
+        resumed_from=0 if resume is None else int(resume.name.rsplit("-", 1)[1]),
+    )
+
+
+def predict(
+    classifier: Classifier,
+    encoded: Encoded,
+    *,
+    precision: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float64]:
+    """Return class probabilities, shape (n, K), rows in the order given."""
+    return softmax(logits(classifier, encoded, precision=precision, progress=progress))
+
+
+class _MicroBatches(Dataset[tuple[Rows, int]]):
+    def __init__(self, order: Plan) -> None:
+        self.items = order.micro_batches
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Rows, int]:
+        return self.items[index]
+
+
+class _Collator:
+    """A micro-batch with its targets; the last column of `labels` is each example's weight."""
+
+    def __init__(
+        self, classifier: Classifier, encoded: Encoded, targets: NDArray[np.float64]
+    ) -> None:
+        self.tokenizer = classifier.tokenizer
+        self.encoded = encoded
+        self.targets = torch.as_tensor(np.ascontiguousarray(targets), dtype=torch.float32)
+
+    def __call__(self, items: list[tuple[Rows, int]]) -> dict[str, torch.Tensor]:
+        ((rows, batch_size),) = items
+        weight = torch.full((len(rows), 1), 1.0 / batch_size)
+        batch = collate(self.tokenizer, self.encoded, rows)
+        return {**batch, "labels": torch.cat([self.targets[torch.as_tensor(rows)], weight], dim=1)}
+
+
+def _arguments(
+    schedule: Schedule, order: Plan, seed: int, folder: Path, loggers: tuple[str, ...]
+) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=len(order.steps),
+        per_device_train_batch_size=1,  # one item of the data set is one micro-batch
+        gradient_accumulation_steps=len(order.steps[0]),
+        train_sampling_strategy="sequential",
+        max_grad_norm=schedule.max_grad_norm,
+        bf16=schedule.precision == "bfloat16",
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # by the clock, in Checkpoints
+        eval_strategy="no",
+        report_to=list(loggers) or "none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _curve(
+    logged: list[dict[str, float]], held_out: dict[int, float], steps_per_epoch: int
+) -> tuple[dict[str, float], ...]:
+    rows = [
+        {
+            "step": entry["step"],
+            "epoch": entry["step"] / steps_per_epoch,
+            "loss": entry["loss"],
+            "learning_rate": entry["learning_rate"],
+        }
+        for entry in logged
+        if "loss" in entry
+    ]
+    for row in rows:
+        if int(row["step"]) in held_out:
+            row["held_out_loss"] = held_out[int(row["step"])]
+    return tuple(rows)
+
+
+@contextlib.contextmanager
+def _own_random_state() -> Iterator[None]:
+    """Leave the caller's random streams as they were; the Trainer seeds the global ones."""
+    import random
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,182 @@
+"""Prepare a model so that the chosen roles train, each at its own rate."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from torch import nn
+
+from w2sg._arrays import as_floats
+from w2sg.train.policies.adapters import METHODS, add_adapters
+from w2sg.train.policies.audit import Snapshot
+from w2sg.train.policies.groups import PUBLISHED, Rates
+from w2sg.train.policies.labels import label_parameters
+from w2sg.train.policies.policy import Policy
+from w2sg.train.projections import find_attention, split_fused
+from w2sg.train.projections.select import Selection, select
+
+
+def apply(
+    model: nn.Module,
+    roles: str | Iterable[str] = "qv",
+    ratio: float = 1.0,
+    lr: float = 1e-4,
+    lr_head: float | None = None,
+    method: str = "full",
+    *,
+    layers: Collection[int] | None = None,
+    kinds: Collection[str] | None = None,
+    head: Collection[str] | None = None,
+    shared_kv: str = "error",
+    rank: int | Mapping[str, int] = 8,
+    alpha: float | Mapping[str, float] | None = None,
+    loraplus_ratio: float = 1.0,
+    adapter_options: Mapping[str, Any] | None = None,
+    decouple_weight_decay: bool = False,
+    paper_exact: bool | str = False,
+) -> Policy:
+    """Freeze all but the chosen roles and the task head, in place; set the rates.
+
+    ``η_V = ratio · η_Q``; every other role trains at ``lr``, the head at ``lr_head``. Fused
+    projections are split where their roles must train apart. The model's outputs and its
+    train or eval mode stay as they are.
+
+    Args:
+        model: A transformers model, or a module that holds one.
+        roles: Letters of q, k, v, o (``"qv"``); an iterable of roles; ``"full"`` for every
+            parameter; ``"head"`` for the task head alone.
+        ratio: η_V / η_Q, positive; it multiplies V's rate only.
+        lr: Learning rate of Q, positive; the default is that of the paper's Table 2.
+        lr_head: Learning rate of the task head, that of ``lr`` if ``None``.
+        method: ``"full"`` (the weights and biases themselves), or an adapter of PEFT:
+            ``"lora"``, ``"rslora"``, ``"dora"``, ``"pissa"``, ``"olora"``, ``"ia3"``.
+        layers: Positions in each stack, from 0; all if ``None``.
+        kinds: Of ``self``, ``cross`` and ``global``; all if ``None``.
+        head: Prefixes of parameter names that make up the task head, found by itself if ``None``;
+            ``()`` for none.
+        shared_kv: For layers whose keys serve as values: ``"error"``, ``"skip"`` or ``"train"``.
+        rank: Rank of the adapters, one or one per role.
+        alpha: Numerator of the adapters' scale alpha/rank, one or one per role; the rank itself
+            if ``None``.
+        loraplus_ratio: Rate of an adapter's B over that of its A (LoRA+), positive.
+        adapter_options: Further keywords of PEFT's configuration, such as ``lora_dropout``.
+        decouple_weight_decay: Whether a larger rate leaves the decay per step unchanged.
+        paper_exact: Group as the published code does: ``"v1"``, ``"ijcai"``, or ``True`` for the
+            latter. Then the head ignores ``lr_head``.
+
+    Returns:
+        The prepared policy.
+
+    Raises:
+        ValueError: A rate is not positive, a name is unknown, or nothing would train; the text
+            lists what exists.
+
+    Source: arXiv 2410.02247, section 5 (the recipe); grouping of the published code as read
+    there; everything else derived.
+
+    >>> from transformers import BertConfig, BertForSequenceClassification
+    >>> small = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+    ...                    intermediate_size=8, vocab_size=10)
+    >>> policy = apply(BertForSequenceClassification(small), "qv", ratio=4, lr=1e-4, lr_head=1e-3)
+    >>> {group["name"]: group["lr"] for group in policy.param_groups()}
+    {'q.weight': 0.0001, 'q.bias': 0.0001, 'v.weight': 0.0004, 'v.bias': 0.0004,
+     'head.weight': 0.001, 'head.bias': 0.001}
+    """
+    rates = _rates(ratio, lr, lr_head, loraplus_ratio, decouple_weight_decay, paper_exact)
+    if method != "full" and method not in METHODS:
+        raise ValueError(f"method must be 'full' or one of {', '.join(METHODS)}, got {method!r}")
+    if any(hasattr(m, "base_layer") for m in model.modules()):
+        raise ValueError(
+            "the model already carries adapters; merge them, or apply the policy to a fresh model"
+        )
+    choice: dict[str, Any] = {"layers": layers, "kinds": kinds, "head": head}
+    picked = select(model, roles, **choice, shared_kv=shared_kv)
+    if method != "full" and not picked.chosen:
+        raise ValueError(
+            f"method {method!r} needs roles of attention, such as 'qv'; got {picked.roles[0]!r}"
+        )
+    if method == "full":
+        _refuse_quantised(model)
+    names = tuple(model.state_dict())
+    modes = {name: module.training for name, module in model.named_modules()}
+    if parts := _to_split(picked, method, ratio):
+        split_fused(model, parts)
+        picked = select(model, roles, **choice, shared_kv=shared_kv)
+    for parameter in model.parameters():
+        parameter.requires_grad_(picked.roles == ("full",))
+    if method != "full":
+        add_adapters(
+            model, picked, method=method, rank=rank, alpha=alpha, options=adapter_options or {}
+        )
+    _unfreeze(model, picked, weights=method == "full")
+    _restore_modes(model, modes)
+    labels = label_parameters(model, find_attention(model), picked.head)
+    return Policy(
+        model=model,
+        roles=picked.roles,
+        method=method,
+        rates=rates,
+        labels=labels,
+        original_names=names,
+        snapshot=Snapshot(model, labels),
+    )
+
+
+def _rates(
+    ratio: float,
+    lr: float,
+    lr_head: float | None,
+    loraplus_ratio: float,
+    decouple_weight_decay: bool,
+    paper_exact: bool | str,
+) -> Rates:
+    lr_head = lr if lr_head is None else lr_head
+    values = {"ratio": ratio, "lr": lr, "lr_head": lr_head, "loraplus_ratio": loraplus_ratio}
+    for name, value in values.items():
+        as_floats(name, value, low=0.0, open_low=True, ndim=0)
+    published = {True: "ijcai", False: None}.get(paper_exact, paper_exact)  # pyright: ignore
+    if published is not None and published not in PUBLISHED:
+        raise ValueError(
+            f"paper_exact must be True, False, or one of {', '.join(PUBLISHED)}, "
+            f"got {paper_exact!r}"
+        )
+    return Rates(lr, lr_head, ratio, loraplus_ratio, decouple_weight_decay, published)
+
+
+def _to_split(picked: Selection, method: str, ratio: float) -> list[str]:
+    """Return the fused modules whose roles must become parameters of their own."""
+    if method != "full":
+        return picked.fused
+    if ratio == 1.0 or picked.roles == ("head",):
+        return picked.partly_fused
+    if picked.roles == ("full",):
+        beside_v = [p for site in picked.sites for p in site.roles.get("v", ())]
+    else:
+        beside_v = [p for _, p in picked.chosen if p.role == "v"]
+    fused = [p.module for p in beside_v if p.layout is not None]
+    return list(dict.fromkeys([*picked.partly_fused, *fused]))
+
+
+def _unfreeze(model: nn.Module, picked: Selection, *, weights: bool) -> None:
+    named = dict(model.named_parameters(remove_duplicate=False))
+    for name in picked.head:
+        named[name].requires_grad_(True)
+    for _, projection in picked.chosen if weights else ():
+        named[projection.weight].requires_grad_(True)
+        if projection.bias is not None:
+            named[projection.bias].requires_grad_(True)
+
+
+def _refuse_quantised(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if not parameter.is_floating_point():
+            raise ValueError(
+                f"{name} is stored as {parameter.dtype}, which cannot be trained in full; use "
+                "method='lora', or load the model in float32 or bfloat16"
+            )
+
+
+def _restore_modes(model: nn.Module, modes: Mapping[str, bool]) -> None:
+    for name, module in model.named_modules():
+        while name not in modes:
+            name = name.rpartition(".")[0]
+        module.training = modes[name]

@@ -1,0 +1,171 @@
+"""A choice of roles, layers and head, as parameters of one model."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from torch import nn
+
+from w2sg.train.projections.find import find_attention
+from w2sg.train.projections.head import head_parameters
+from w2sg.train.projections.sites import ROLES, Attention, Projection
+
+WHOLE = ("full", "head")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a choice of roles means in one model.
+
+    Attributes:
+        roles: The roles chosen, or ``("full",)`` or ``("head",)``.
+        sites: Every attention layer of the model.
+        chosen: The ``(site, projection)`` pairs that train.
+        head: Names of the parameters of the task head.
+    """
+
+    roles: tuple[str, ...]
+    sites: tuple[Attention, ...]
+    chosen: tuple[tuple[Attention, Projection], ...]
+    head: tuple[str, ...]
+
+    @property
+    def partly_fused(self) -> list[str]:
+        """Fused modules of which only some roles train."""
+        taken: dict[str, set[str]] = {}
+        for _, p in self.chosen:
+            if p.layout is not None:
+                taken.setdefault(p.module, set()).add(p.role)
+        layouts = {p.module: p.layout for _, p in self.chosen if p.layout is not None}
+        return [m for m, roles in taken.items() if roles != {r for r, _ in layouts[m].parts}]
+
+    @property
+    def fused(self) -> list[str]:
+        """Fused modules of which some role trains."""
+        return list(dict.fromkeys(p.module for _, p in self.chosen if p.layout is not None))
+
+
+def parse_roles(roles: str | Iterable[str]) -> tuple[str, ...]:
+    """Return roles as a tuple: ``"qv"`` and ``["q", "v"]`` mean the same.
+
+    >>> parse_roles("qv"), parse_roles("full"), parse_roles(["q", "gate"])
+    (('q', 'v'), ('full',), ('q', 'gate'))
+    """
+    if isinstance(roles, str):
+        names = (roles,) if roles in (*WHOLE, *ROLES) else tuple(roles)
+    else:
+        names = tuple(roles)
+    allowed = f"'full', 'head', or any of {', '.join(ROLES)}, such as 'qv'"
+    if not names:
+        raise ValueError(f"roles must be {allowed}, got none")
+    unknown = [n for n in names if n not in (*ROLES, *WHOLE)]
+    if unknown or (len(names) > 1 and set(names) & set(WHOLE)):
+        raise ValueError(f"roles must be {allowed}, got {roles!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"roles must name each role once, got {roles!r}")
+    return names
+
+
+def select(
+    model: nn.Module,
+    roles: str | Iterable[str] = "qv",
+    *,
+    layers: Collection[int] | None = None,
+    kinds: Collection[str] | None = None,
+    head: Collection[str] | None = None,
+    shared_kv: str = "error",
+) -> Selection:
+    """Return which projections and which head parameters a choice of roles means.
+
+    Args:
+        model: A model as ``find_attention`` accepts it.
+        roles: Letters of q, k, v, o; an iterable of roles (``gate`` and ``kv`` too); ``"full"``
+            for every parameter; ``"head"`` for the task head alone.
+        layers: Positions in each stack, from 0; all if ``None``.
+        kinds: Of ``self``, ``cross`` and ``global``; all if ``None``.
+        head: Prefixes of parameter names that make up the task head, found by itself if ``None``;
+            ``()`` for no head.
+        shared_kv: What to do with a layer whose keys serve as values too, when only one of K and V
+            is chosen: ``"error"``, ``"skip"`` the layer's shared weights, or ``"train"`` them.
+
+    Raises:
+        ValueError: A name is unknown, or nothing would train; the text lists what exists.
+    """
+    names = parse_roles(roles)
+    if shared_kv not in ("error", "skip", "train"):
+        raise ValueError(f"shared_kv must be 'error', 'skip' or 'train', got {shared_kv!r}")
+    sites = find_attention(model)
+    tail = _head(model, sites, head)
+    if names == ("head",) and not tail:
+        raise ValueError(
+            f"{type(model).__name__} has no task head that can be told from its body; name its "
+            f"parameters with head=…, for example head=({_top(model)},)"
+        )
+    if names[0] in WHOLE:
+        if layers is not None or kinds is not None:
+            raise ValueError(f"layers and kinds choose attention layers; roles is {names[0]!r}")
+        return Selection(names, tuple(sites), (), tail)
+    picked = _layers(sites, layers, kinds)
+    chosen = [(s, p) for s in picked for p in _wanted(s, names, shared_kv)]
+    found = {p.role for _, p in chosen}
+    absent = [n for n in names if n not in found and not (n in "kv" and "kv" in found)]
+    if absent:
+        exist = sorted({role for s in picked for role in s.roles})
+        raise ValueError(
+            f"no attention layer of {type(model).__name__} has the role {absent[0]!r}; "
+            f"{len(picked)} layers are selected, with the roles {exist}"
+        )
+    return Selection(names, tuple(sites), tuple(chosen), tail)
+
+
+def _wanted(site: Attention, names: tuple[str, ...], shared_kv: str) -> Iterable[Projection]:
+    for name in names:
+        yield from site.roles.get(name, ())
+    if "kv" not in site.roles or "kv" in names or not set(names) & {"k", "v"}:
+        return
+    both = {"k", "v"} <= set(names)
+    stranded = "v" not in site.roles and not both
+    if stranded and shared_kv == "error":
+        raise ValueError(
+            f"the keys of {site.name} serve as values too, so K and V cannot train apart there; "
+            "pass shared_kv='train' or 'skip', or leave the layer out with layers=…"
+        )
+    if both or (stranded and shared_kv == "train"):
+        yield from site.roles["kv"]
+
+
+def _layers(
+    sites: list[Attention], layers: Collection[int] | None, kinds: Collection[str] | None
+) -> list[Attention]:
+    if not sites:
+        raise ValueError("the model has no attention layer that is recognised; use roles='full'")
+    exist = sorted({s.layer for s in sites})
+    if layers is not None and (bad := sorted(set(layers) - set(exist))):
+        raise ValueError(f"layers {bad} do not exist; the model has layers {exist}")
+    names = sorted({s.kind for s in sites})
+    if kinds is not None and (bad := sorted(set(kinds) - set(names))):
+        raise ValueError(f"kinds {bad} do not exist; the model has {names}")
+    picked = [
+        s
+        for s in sites
+        if (layers is None or s.layer in layers) and (kinds is None or s.kind in kinds)
+    ]
+    if not picked:
+        raise ValueError(f"layers and kinds leave nothing; the model has {names} in layers {exist}")
+    return picked
+
+
+def _head(
+    model: nn.Module, sites: list[Attention], head: Collection[str] | None
+) -> tuple[str, ...]:
+    if head is None:
+        return tuple(head_parameters(model, sites))
+    prefixes = (head,) if isinstance(head, str) else tuple(head)
+    names = [n for n, _ in model.named_parameters()]
+    for prefix in prefixes:
+        if not any(n == prefix or n.startswith(f"{prefix}.") for n in names):
+            raise ValueError(f"head {prefix!r} matches no parameter; modules are {_top(model)}")
+    return tuple(n for n in names if any(n == p or n.startswith(f"{p}.") for p in prefixes))
+
+
+def _top(model: nn.Module) -> str:
+    return ", ".join(repr(name) for name, _ in model.named_children())
