@@ -21,6 +21,8 @@ from w2sg.diagnostics import (
     run_probe_w2s,
     split_from_curve,
 )
+from w2sg.studies.study import Claim, Study
+from w2sg.theory.discrepancy import kappa
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,71 @@ def learning_curve_laws(
         d_w,
         d_s,
     )
+
+
+def learning_curve_study(laws: LearningCurveLaws) -> Study:
+    """Draw both laws with their lines and check them.
+
+    Args:
+        laws: From ``learning_curve_laws``.
+
+    Returns:
+        Mean errors of both sweeps, the figure, and three claims: each law explains 99 % of the
+        variance of the student's errors, and the overlap read off the curves is that of the
+        features within a tenth of d_w.
+    """
+    from w2sg.figures import new_figure
+
+    teacher, student = (a.mean(axis=(1, 2)) for a in (laws.over_n.teacher, laws.over_n.student))
+    late = laws.over_N.student.mean(axis=(1, 2))
+    prices = np.asarray(kappa(laws.d_s, laws.over_N.N))
+    arrays = {
+        "n": laws.over_n.n.astype(float),
+        "teacher_over_n": teacher,
+        "student_over_n": student,
+        "N": laws.over_N.N.astype(float),
+        "kappa": prices,
+        "student_over_N": late,
+    }
+    figure, (left, right) = new_figure(1, 2, width=9.0, height=3.6)
+    for axis, x, y, offset, slope in (
+        (left, teacher, student, laws.overlap.offset, laws.overlap.slope),
+        (right, prices, late, laws.split.floor, laws.split.price),
+    ):
+        ends = np.array([x.min(), x.max()])
+        axis.plot(ends, offset + slope * ends, color="0.5", lw=1, label="line")
+        axis.plot(x, y, "o", ms=5, label="measured")
+        axis.set_ylabel("student error")
+        axis.legend()
+    left.set(
+        xlabel="teacher error",
+        title=f"n varies at N = {laws.over_n.N[0]}: R² = {laws.overlap.r2:.5f}",
+    )
+    right.set(
+        xlabel="κ(d_s, N)",
+        title=f"N varies at n = {laws.over_N.n[0]}: R² = {laws.split.r2:.5f}",
+    )
+    measured = laws.features.debiased
+    assert measured is not None
+    shared = measured / laws.d_w
+    claims = (
+        Claim(
+            "student error is affine in teacher error as n varies",
+            f"R² = {laws.overlap.r2:.5f}",
+            laws.overlap.r2 > 0.99,
+        ),
+        Claim(
+            "student error is affine in κ(d_s, N) as N varies",
+            f"R² = {laws.split.r2:.5f}",
+            laws.split.r2 > 0.99,
+        ),
+        Claim(
+            "the overlap of the curves is that of the features",
+            f"{laws.overlap.share:.3f} from curves, {shared:.3f} from features",
+            abs(laws.overlap.share - shared) < 0.1,
+        ),
+    )
+    return Study(arrays, figure, claims)
 
 
 def _leading(x: Any, d: int) -> np.ndarray:
