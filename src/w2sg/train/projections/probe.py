@@ -135,6 +135,7 @@ class _Gradients:
     own: Tensor
     across: Tensor
     alone: Tensor
+    tokens: int
 
 
 def _gradients(
@@ -145,7 +146,7 @@ def _gradients(
 
     def gradient(trace: _Trace, *, at_last: bool) -> Tensor:
         y, a = trace.outputs[module], trace.results[attention]
-        noise = torch.randn(a.shape, generator=torch.Generator().manual_seed(0)).to(a)
+        noise = _loss_weights(a)
         if at_last:
             axis = _token_axis(a)
             last = torch.arange(a.shape[axis], device=a.device) == a.shape[axis] - 1
@@ -161,7 +162,19 @@ def _gradients(
         by_output(gradient(plain, at_last=False)),
         by_output(first),
         by_output(gradient(same, at_last=False)),
+        across.shape[_token_axis(across)],
     )
+
+
+def _loss_weights(a: Tensor) -> Tensor:
+    """Return weights of an output, positive over tokens, so that they cannot cancel in a sum."""
+    generator = torch.Generator().manual_seed(0)
+    axis = _token_axis(a)
+    over_tokens = 0.5 + torch.rand(a.shape[axis], generator=generator)
+    features = 0.5 + torch.rand(a.shape[-1], generator=generator)
+    features *= torch.randint(0, 2, features.shape, generator=generator) * 2 - 1
+    shape = [-1 if i == axis else 1 for i in range(a.ndim)]
+    return (over_tokens.reshape(shape) * features).expand(a.shape).to(a)
 
 
 def _labels(module: str, seen: _Gradients, scale: float) -> tuple[str, ...]:
@@ -171,9 +184,11 @@ def _labels(module: str, seen: _Gradients, scale: float) -> tuple[str, ...]:
             f"{module}: {dead} of {len(seen.own)} outputs have no gradient, so their role cannot "
             "be told; random weights of standard deviation 0.1 in float64 avoid this"
         )
-    # Some softmaxes run in float32 whatever the weights are; their round-off is far below this.
+    # Some softmaxes run in float32 whatever the weights are. What their round-off leaves of Q's
+    # and K's gradient is small beside that of V, and beside their own with differing tokens.
     precision = max(torch.finfo(seen.own.dtype).eps, torch.finfo(torch.float32).eps)
-    valued = seen.alone > min(100 * precision, precision**0.5) * scale
+    floor = min(100 * precision, precision**0.5)
+    valued = (seen.alone > floor * scale) & (seen.alone > 0.01 / seen.tokens * seen.own)
     names = {(True, True): "v", (True, False): "gate", (False, True): "k", (False, False): "q"}
     reached = seen.across > 0
     return tuple(names[bool(v), bool(r)] for v, r in zip(valued, reached, strict=True))
