@@ -36,8 +36,8 @@ def attention(
         labels: Classes of the task head.
         tokens: Tokens per example, for the operations.
         optimizer: adamw, adamw_8bit or sgd, for the memory.
-        ratio_scan: CSV, JSON-lines or Parquet file with the columns text and label: train Q and V at every
-            pair of rates and draw the heat map.
+        ratio_scan: CSV, JSON-lines or Parquet file with the columns text and label: train Q and V
+            at every pair of rates and draw the heat map.
         lr_q: Learning rates of W_q in the scan, a list.
         lr_v: Learning rates of W_v in the scan, a list; some also in --lr-q, as the control.
         seeds: Seeds per cell of the scan.
