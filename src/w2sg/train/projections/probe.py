@@ -96,6 +96,11 @@ def probe_layout(model: nn.Module, module: str, inputs: Mapping[str, Any] | None
     Raises:
         ValueError: The roles cannot be told apart, or follow no regular layout.
     """
+    if any(p.is_meta for p in model.get_submodule(module).parameters()):
+        raise ValueError(
+            f"{module} has a layout that is not known by name, and the meta device has no "
+            "gradients to tell it by; find it once in a small model of the same class"
+        )
     labels = probe_labels(model, {module: module.rpartition(".")[0]}, inputs)[module]
     layout = Layout.from_labels(labels)
     if layout is None or {"q", "k", "v"} - {role for role, _ in layout.parts}:
