@@ -1,6 +1,6 @@
 """Which projections to tune, at desk scale: the orderings of arXiv 2410.02247 with its control.
 
-A three-layer GPT-2 of width 64 learns associative recall, then each choice of roles is fine-tuned
+A three-layer GPT-NeoX of width 64 learns associative recall, then each choice of roles is fine-tuned
 on two four-way tasks: *content* (classes of the recalled value and of its key, added modulo 4) and
 *shift* (class of the value after the recalled pair). Minutes on one core.
 """
@@ -167,12 +167,12 @@ def pretrain(
         progress: Called with a line of text every 250 steps.
     """
     import torch
-    from transformers import GPT2LMHeadModel
+    from transformers import GPTNeoXForCausalLM
 
     scale = scale or Scale()
     with torch.random.fork_rng():
         torch.manual_seed(child_seed(0, "pre-training"))
-        model: Any = GPT2LMHeadModel(_config(scale))
+        model: Any = GPTNeoXForCausalLM(_config(scale))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = _linear(optimizer, scale.pretraining_steps)
     for step in range(scale.pretraining_steps):
@@ -186,7 +186,7 @@ def pretrain(
             progress(f"pre-training step {step}: loss {float(loss.detach()):.4f} {accuracy:.3f}")
     with torch.no_grad():
         _, accuracy = _recall(model, 500, child_seed(0, "recall", "test"))
-    return Pretrained(scale, model.transformer.state_dict(), accuracy)
+    return Pretrained(scale, model.gpt_neox.state_dict(), accuracy)
 
 
 def _sequences(n: int, seed: int) -> "tuple[Tensor, Tensor, Tensor]":
@@ -213,18 +213,18 @@ def _task(n: int, task: str, seed: int) -> "tuple[Tensor, Tensor]":
 
 
 def _config(scale: Scale) -> Any:
-    from transformers import GPT2Config
+    from transformers import GPTNeoXConfig
 
-    return GPT2Config(
-        n_embd=scale.width,
-        n_layer=scale.layers,
-        n_head=scale.heads,
+    return GPTNeoXConfig(
+        hidden_size=scale.width,
+        num_hidden_layers=scale.layers,
+        num_attention_heads=scale.heads,
+        intermediate_size=4 * scale.width,
         vocab_size=2 * SYMBOLS + 1,
-        n_positions=4 * PAIRS,
+        max_position_embeddings=4 * PAIRS,
+        rotary_pct=1.0,
+        use_parallel_residual=False,
         num_labels=CLASSES,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
         pad_token_id=2 * SYMBOLS,
         bos_token_id=2 * SYMBOLS,
         eos_token_id=2 * SYMBOLS,
@@ -249,13 +249,13 @@ def _fine_tuned(
     pretrained: Pretrained, task: str, roles: str, lr_q: float, lr_v: float, seed: int
 ) -> float:
     import torch
-    from transformers import GPT2ForSequenceClassification
+    from transformers import GPTNeoXForSequenceClassification
 
     scale = pretrained.scale
     with torch.random.fork_rng():
         torch.manual_seed(child_seed(seed, "head"))
-        model: Any = GPT2ForSequenceClassification(_config(scale))
-    model.transformer.load_state_dict(pretrained.body)
+        model: Any = GPTNeoXForSequenceClassification(_config(scale))
+    model.gpt_neox.load_state_dict(pretrained.body)
     policy = apply(model, roles, lr_v / lr_q, lr_q, 1e-3)
     optimizer = policy.make_optimizer(betas=(0.9, 0.99))
     tokens, labels = _task(scale.n_train, task, child_seed(seed, task, "train"))
