@@ -1,6 +1,6 @@
 """Which projections to tune, at desk scale: the orderings of arXiv 2410.02247 with its control.
 
-A three-layer GPT-NeoX of width 64 learns associative recall, then each choice of roles is fine-tuned
+A three-layer GPT-NeoX of width 64 learns associative recall; each choice of roles is then tuned
 on two four-way tasks: *content* (classes of the recalled value and of its key, added modulo 4) and
 *shift* (class of the value after the recalled pair). Minutes on one core.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SYMBOLS, PAIRS, CLASSES = 8, 4, 4
+LEARNED = 20  # batches in a row without a mistake end pre-training
 ROLES = ("head", "q", "k", "v", "qk", "qv", "kv", "qkv")
 TASKS = ("content", "shift")
 
@@ -31,7 +32,7 @@ class Scale:
         width: Width of the transformer.
         layers: Number of layers.
         heads: Heads per layer.
-        pretraining_steps: Steps on associative recall, batches of 32.
+        pretraining_steps: Most steps on associative recall, batches of 32.
         steps: Steps of fine-tuning, batches of 32.
         n_train: Fine-tuning examples.
         n_test: Test examples.
@@ -40,7 +41,7 @@ class Scale:
     width: int = 64
     layers: int = 3
     heads: int = 4
-    pretraining_steps: int = 2000
+    pretraining_steps: int = 6000
     steps: int = 200
     n_train: int = 1920
     n_test: int = 2000
@@ -174,16 +175,18 @@ def pretrain(
         torch.manual_seed(child_seed(0, "pre-training"))
         model: Any = GPTNeoXForCausalLM(_config(scale))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = _linear(optimizer, scale.pretraining_steps)
+    learned = 0
     for step in range(scale.pretraining_steps):
         loss, accuracy = _recall(model, 32, child_seed(0, "recall", step))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        schedule.step()
+        learned = learned + 1 if accuracy > 0.995 else 0
         if progress is not None and step % 250 == 0:
             progress(f"pre-training step {step}: loss {float(loss.detach()):.4f} {accuracy:.3f}")
+        if learned == LEARNED:
+            break
     with torch.no_grad():
         _, accuracy = _recall(model, 500, child_seed(0, "recall", "test"))
     return Pretrained(scale, model.gpt_neox.state_dict(), accuracy)
