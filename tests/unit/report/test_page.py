@@ -48,13 +48,14 @@ class Markup(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(make_outcome):
-    return render(make_outcome())
+    return render(make_outcome(preview=True))
 
 
 def test_texts_labels_and_columns_of_the_data_are_text(make_outcome, page):
     # a template without autoescape, or a "safe" too many, would let one of the three through
     plain = Markup(page)
     hostile = make_outcome(
+        preview=True,
         names=(SCRIPT, "good"),
         text=SCRIPT,
         columns={"text": SCRIPT, "label": "<b onclick=evil()>"},
@@ -181,10 +182,12 @@ def test_examples_are_joined_by_id(make_outcome):
         assert example.label == page.label_names[int(example.id.removeprefix("r")) % 2]
 
 
-def test_run_without_preview_has_no_break_even(make_outcome):
-    page = Markup(render(make_outcome(run={"preview": False}))).said
-    assert "was not measured (run.preview is off)" in page
-    assert "First answer and fine-tuned result" not in page
+def test_run_without_preview_has_no_break_even(make_outcome, page):
+    without = Markup(render(make_outcome())).said
+    assert "was not measured (run.preview is off)" in without
+    for heading in ("What the weak labels were worth", "First answer and fine-tuned result"):
+        assert heading not in without
+        assert heading in Markup(page).said
 
 
 def test_table_as_csv_has_every_arm_and_seed(make_outcome):
