@@ -90,7 +90,8 @@ def _body(page: PageData, seed: int) -> str:
         f"The teacher is {TEACHERS[spec.teacher.kind]}; {rows['labelled']:,} rows have true "
         f"labels, and it labelled {rows['unlabelled']:,} others. The student, "
         f"{_text(_model(page))} with policy `{_code(spec.student.policy)}` and loss "
-        f"`{_code(_loss(page))}`, is {student.meaning}. It was evaluated on {page.n_test:,} test rows that no training saw.",
+        f"`{_code(_loss(page))}`, is {student.meaning}. It was evaluated on {page.n_test:,} test "
+        "rows that no training saw.",
         "## Results",
         "\n".join(table),
         f"{told.pgr} {told.best} {told.worth} {told.break_even}",
