@@ -18,6 +18,7 @@ PHRASES = {
 }
 WAY_OF = {"after": "student_then_labels", "mixed": "mixed"}
 SIGNIFICANCE = 0.05
+LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def _certainty(page: PageData) -> str:
 def _warnings(page: PageData) -> list[str]:
     said = []
     name, share = page.majority
+    name = _short(name)
     low = page.student.accuracy.low
     if low is not None and low <= share:
         said.append(
@@ -110,7 +112,7 @@ def _warnings(page: PageData) -> list[str]:
         )
     answered = [sum(column) for column in zip(*page.mistakes.confusion["student"], strict=True)]
     if sum(n > 0 for n in answered) == 1:
-        only = page.label_names[answered.index(max(answered))]
+        only = _short(page.label_names[answered.index(max(answered))])
         said.append(
             f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train "
             "it longer or at a higher rate before reading anything into its accuracy."
@@ -258,3 +260,7 @@ def _unknown(page: PageData) -> list[str]:
         else "How it goes on other data: the test part is drawn from the same source as the rest."
     )
     return said
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

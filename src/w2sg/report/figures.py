@@ -62,9 +62,10 @@ def arms(page: PageData) -> Drawing:
                 continue
             middle, low, high = told
             axes.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=2.2)
+            seeds = arm.by_seed["accuracy"] if len(page.seeds) > 1 else ()
             axes.plot(
-                [100 * one for one in arm.by_seed["accuracy"]],
-                [y + 0.26] * len(arm.by_seed["accuracy"]),
+                [100 * one for one in seeds],
+                [y + 0.26] * len(seeds),
                 linestyle="none",
                 marker="o",
                 markersize=2.6,

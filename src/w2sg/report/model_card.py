@@ -3,11 +3,15 @@
 import json
 import re
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg.report.answer import answer
 from w2sg.report.collect import TEACHERS, PageData, collect
 from w2sg.report.numbers import in_percent, in_points, plain
+from w2sg.spec import Spec, to_toml
+
+HUB_ID = r"[\w-][\w.-]*/[\w.-]+"
 
 if TYPE_CHECKING:
     from w2sg.runs.execute import Outcome
@@ -60,7 +64,7 @@ def _header(page: PageData, seed: int) -> str:
 
 
 def _body(page: PageData, seed: int) -> str:
-    told, spec = answer(page), page.spec
+    told, spec, toml = answer(page), page.spec, to_toml(_without_folders(page.spec))
     rows = page.parts["rows"]
     table = [
         "| model | accuracy | against the teacher |",
@@ -83,17 +87,18 @@ def _body(page: PageData, seed: int) -> str:
         f"This is the student of seed {seed} ({by_seed}). It is a sequence-classification model "
         f"that chooses among {_listed(page.label_names)}.",
         "## How it was made",
-        f"The teacher is {TEACHERS[spec.teacher.kind]}; {rows['labelled']:,} rows have true labels, "
-        f"and it labelled {rows['unlabelled']:,} others. The student, {_text(_model(page))} with "
-        f"policy `{_code(spec.student.policy)}` and loss `{_code(_loss(page))}`, is "
-        f"{student.meaning}. It was evaluated on {page.n_test:,} test rows that no training saw.",
+        f"The teacher is {TEACHERS[spec.teacher.kind]}; {rows['labelled']:,} rows have true "
+        f"labels, and it labelled {rows['unlabelled']:,} others. The student, "
+        f"{_text(_model(page))} with policy `{_code(spec.student.policy)}` and loss "
+        f"`{_code(_loss(page))}`, is {student.meaning}. It was evaluated on {page.n_test:,} test "
+        "rows that no training saw.",
         "## Results",
         "\n".join(table),
         f"{told.pgr} {told.best} {told.worth} {told.break_even}",
         "## What is not known",
         "\n".join(f"- {_text(sentence)}" for sentence in told.unknown),
         "## The whole specification",
-        f"{_fence(page.toml)}toml\n{page.toml}{_fence(page.toml)}",
+        f"{_fence(toml)}toml\n{toml}{_fence(toml)}",
     ]
     return "\n\n".join(paragraphs) + "\n"
 
@@ -107,17 +112,40 @@ def _hub_id(page: PageData) -> str | None:
         return None
     if model in PACKAGED:
         return f"sentence-transformers/{model}"
-    return model if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", model) else None
+    return model if re.fullmatch(HUB_ID, model) and not Path(model).is_dir() else None
 
 
 def _model(page: PageData) -> str:
-    model = page.spec.student.model
+    model = _without_folders(page.spec).student.model
     return model if isinstance(model, str) else model.name or "a Python object"
 
 
 def _loss(page: PageData) -> str:
     loss = page.spec.student.loss
     return loss if isinstance(loss, str) else loss.name or "a Python object"
+
+
+def _without_folders(spec: Spec) -> Spec:
+    """The spec with bare names for files: a card is published, its author's folders are not."""
+    data = {name: _name(getattr(spec.data, name)) for name in ("path", "unlabelled", "test")}
+    teacher = {"model": _name(spec.teacher.model)}
+    student = {"model": _name(spec.student.model)}
+    run = {"store": _name(spec.run.store)}
+    return spec.model_copy(
+        update={
+            "data": spec.data.model_copy(update=data),
+            "teacher": spec.teacher.model_copy(update=teacher),
+            "student": spec.student.model_copy(update=student),
+            "run": spec.run.model_copy(update=run),
+        }
+    )
+
+
+def _name(value: Any) -> Any:
+    """The last part of a path; a hub id, an object and nothing stay what they are."""
+    if not isinstance(value, str) or re.fullmatch(HUB_ID, value):
+        return value
+    return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from w2sg.runs.execute import Outcome
 
 LONGEST = 600  # characters of an example text
+LONGEST_LABEL = 40
 
 
 def render(outcome: "Outcome") -> str:
@@ -93,12 +94,22 @@ def visible(text: Any) -> str:
     )
 
 
-def clipped(text: Any) -> str:
-    """Return a text of the data, its end left out where it is very long."""
+def clipped(text: Any, longest: int = LONGEST) -> str:
+    """Return a text of the data, its end left out where it is very long.
+
+    >>> clipped("a long story", 6)
+    'a long… (6 more characters)'
+    """
     shown = visible(text)
-    if len(shown) <= LONGEST:
+    if len(shown) <= longest:
         return shown
-    return f"{shown[:LONGEST]}… ({len(shown) - LONGEST:,} more characters)"
+    return f"{shown[:longest]}… ({len(shown) - longest:,} more characters)"
+
+
+def label(name: Any) -> str:
+    """Return the name of a class, short enough for the head of a column."""
+    shown = visible(name)
+    return shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL]}…"
 
 
 @cache
@@ -117,7 +128,7 @@ def _environment() -> "Environment":
         name: getattr(numbers, name)
         for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
     }
-    environment.filters |= {"visible": visible, "clipped": clipped}
+    environment.filters |= {"visible": visible, "clipped": clipped, "label": label}
     environment.globals |= {
         "over_seeds": numbers.over_seeds,
         "titles": TITLES,

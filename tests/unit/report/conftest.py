@@ -77,6 +77,7 @@ def make_outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outc
         skill: dict[str, float] | None = None,
         hidden: bool = True,
         n_test: int = 60,
+        preview: bool = False,
         **spec: Any,
     ) -> Outcome:
         folder = tmp_path_factory.mktemp("run")
@@ -91,7 +92,8 @@ def make_outcome(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outc
         told = load(
             {
                 "data": data | spec.pop("data", {}),
-                "run": {"seeds": list(seeds), "store": str(folder / "store")} | spec.pop("run", {}),
+                "run": {"seeds": list(seeds), "preview": preview, "store": str(folder / "store")}
+                | spec.pop("run", {}),
                 **spec,
             }
         )

@@ -47,3 +47,13 @@ def test_card_says_what_is_not_known(make_outcome):
     _, body = split(model_card(make_outcome(seeds=(0,))))
     assert "## What is not known" in body
     assert "with one seed" in body
+
+
+def test_folders_of_the_author_are_not_published(make_outcome):
+    # a card goes to a hub; a home folder with a user's name in it does not
+    outcome = make_outcome(student={"model": "/home/somebody/models/mine"})
+    card = model_card(outcome)
+    assert "/home/somebody" not in card
+    assert str(outcome.store.root.parent) not in card
+    assert 'path = "rows.csv"' in card
+    assert 'model = "mine"' in card

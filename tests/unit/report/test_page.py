@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from w2sg.report.answer import answer
 from w2sg.report.collect import collect
 from w2sg.report.page import html, render, table_csv
 
@@ -48,13 +49,14 @@ class Markup(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(make_outcome):
-    return render(make_outcome())
+    return render(make_outcome(preview=True))
 
 
 def test_texts_labels_and_columns_of_the_data_are_text(make_outcome, page):
     # a template without autoescape, or a "safe" too many, would let one of the three through
     plain = Markup(page)
     hostile = make_outcome(
+        preview=True,
         names=(SCRIPT, "good"),
         text=SCRIPT,
         columns={"text": SCRIPT, "label": "<b onclick=evil()>"},
@@ -126,49 +128,104 @@ def test_figures_take_the_colours_of_the_page(page):
         assert any("currentColor" in style for style in styles)
 
 
+def said(outcome):
+    told = answer(collect(outcome))
+    lines = [value for value in vars(told).values() if isinstance(value, str)]
+    return " ".join([*lines, *told.warnings, *told.unknown])
+
+
+def test_page_says_the_whole_answer(make_outcome):
+    # a sentence that is written but never shown warns nobody
+    outcome = make_outcome(seeds=(0,), skill={"student": 0.0})
+    told, shown = answer(collect(outcome)), Markup(render(outcome)).said
+    lines = [told.headline, told.gain, told.certainty, told.pgr, told.best, told.worth]
+    for sentence in [*lines, told.break_even, *told.warnings, *told.unknown]:
+        assert " ".join(sentence.split()) in shown
+
+
 def test_withheld_pgr_says_why(make_outcome):
     # a ratio to a gap that may be nothing must not be printed as a number
-    page = Markup(render(make_outcome(skill={"teacher": 1.0, "ceiling": 1.0}))).said
-    assert "PGR is withheld: the gap ceiling − teacher is not clearly above zero" in page
-    assert not re.search(r"PGR −?\d", page)
+    told = said(make_outcome(skill={"teacher": 1.0, "ceiling": 1.0}))
+    assert "PGR is withheld: the gap ceiling − teacher is not clearly above zero" in told
+    assert not re.search(r"PGR −?\d", told)
 
 
 def test_given_pgr_has_its_interval(make_outcome):
-    page = Markup(render(make_outcome(skill={"teacher": -0.5, "ceiling": 3.0}, n_test=200))).said
-    assert re.search(r"PGR \d\.\d\d \[\d\.\d\d, \d\.\d\d\]", page)
+    told = said(make_outcome(skill={"teacher": -0.5, "ceiling": 3.0}, n_test=200))
+    assert re.search(r"PGR \d\.\d\d \[\d\.\d\d, \d\.\d\d\]", told)
+
+
+@pytest.mark.parametrize(
+    ("skill", "headline"),
+    [
+        (2.5, "Yes: the student beat its teacher."),
+        (0.3, "Not settled: student and teacher cannot be told apart."),
+        (-1.5, "No: the student did worse than its teacher."),
+    ],
+)
+def test_headline_follows_the_interval_not_the_estimate(make_outcome, skill, headline):
+    # with equal skill the estimate has some sign; a headline from it would be a coin flip
+    told = answer(collect(make_outcome(skill={"student": skill}, n_test=120)))
+    assert told.headline == headline
 
 
 def test_one_seed_is_said(make_outcome):
     # the interval then comes from test items alone, and a reader must be told
-    page = Markup(render(make_outcome(seeds=(4,)))).said
-    assert "how much another training would differ is not in them" in page
-    assert "with one seed (seed 4), variation between trainings" in page
-    several = Markup(render(make_outcome(seeds=(0, 1)))).said
-    assert "with one seed" not in several
+    told = said(make_outcome(seeds=(4,)))
+    assert "how much another training would differ is not in them" in told
+    assert "with one seed (seed 4), variation between trainings" in told
+    assert "with one seed" not in said(make_outcome(seeds=(0, 1)))
 
 
 def test_missing_ceiling_is_explained(make_outcome):
     arms = ("teacher", "strong_on_labelled", "student")
-    page = Markup(render(make_outcome(arms=arms, hidden=False))).said
-    assert "0 of 60 unlabelled rows have a true label, and a ceiling needs all of them" in page
-    assert "PGR is withheld: no ceiling was trained" in page
-    off = make_outcome(arms=arms, run={"references": ["strong_on_labelled"]})
-    assert "the ceiling was switched off" in Markup(render(off)).said
+    told = said(make_outcome(arms=arms, hidden=False))
+    assert "0 of 60 unlabelled rows have a true label, and a ceiling needs all of them" in told
+    assert "PGR is withheld: no ceiling was trained" in told
+    off = said(make_outcome(arms=arms, run={"references": ["strong_on_labelled"]}))
+    assert "the ceiling was switched off" in off
 
 
-def test_hidden_fifth_number_is_asked_for(make_outcome):
-    # without the strong model on the labels alone nobody can say that weak labels helped
+def test_page_without_truth_has_its_cards(make_outcome):
+    # cards that ask for an accuracy of labels, or a balance, that nobody knows
     arms = ("teacher", "student")
-    outcome = make_outcome(arms=arms, run={"references": []})
-    page = Markup(render(outcome)).said
-    assert "labels alone would have done better was not measured" in page
+    shown = Markup(render(make_outcome(arms=arms, hidden=False, seeds=(0,)))).said
+    assert "unknown: no true labels" in shown
+    assert "no true labels of them are known" in shown
+
+
+def test_number_that_is_missing_is_asked_for(make_outcome):
+    # without the strong model on the labels alone nobody can say that weak labels helped
+    told = said(make_outcome(arms=("teacher", "student"), run={"references": []}))
+    assert "labels alone would have done better was not measured" in told
+
+
+@pytest.mark.parametrize(
+    ("alone", "verdict"), [(0.0, "Here they paid"), (2.4, "Here they did not pay")]
+)
+def test_labels_alone_decide_whether_weak_labels_paid(make_outcome, alone, verdict):
+    # the ratio of error rates upside down would praise weak labels where they lose
+    assert verdict in said(make_outcome(skill={"strong_on_labelled": alone}, n_test=300))
+
+
+def test_best_way_is_named_only_where_it_is_clear(make_outcome):
+    clear = answer(collect(make_outcome(skill={"student": 4.0}, n_test=200)))
+    assert clear.best.startswith("Best: the student on the teacher's labels, +")
+    close = answer(collect(make_outcome(skill={"student": 1.0, "strong_on_labelled": 1.0})))
+    assert close.best.startswith("Not distinguishable.")
 
 
 def test_student_that_learned_nothing_is_called_that(make_outcome):
-    page = Markup(render(make_outcome(skill={"student": 0.0}))).said
-    assert "no evidence here that it learned more than which class is frequent" in page
-    good = Markup(render(make_outcome(skill={"student": 3.0}))).said
-    assert "no evidence here" not in good
+    doubt = "no evidence here that it learned more than which class is frequent"
+    assert doubt in said(make_outcome(skill={"student": 0.0}))
+    assert doubt not in said(make_outcome(skill={"student": 3.0}))
+
+
+def test_frozen_heads_that_do_better_are_a_warning(make_outcome):
+    # half of the items right with frozen heads: fine-tuning that is worse has gone wrong
+    warning = "Linear heads on frozen features do better than fine-tuning"
+    assert warning in said(make_outcome(preview=True, skill={"student": -3.0}, n_test=200))
+    assert warning not in said(make_outcome(preview=True, skill={"student": 3.0}, n_test=200))
 
 
 def test_examples_are_joined_by_id(make_outcome):
@@ -181,10 +238,12 @@ def test_examples_are_joined_by_id(make_outcome):
         assert example.label == page.label_names[int(example.id.removeprefix("r")) % 2]
 
 
-def test_run_without_preview_has_no_break_even(make_outcome):
-    page = Markup(render(make_outcome(run={"preview": False}))).said
-    assert "was not measured (run.preview is off)" in page
-    assert "First answer and fine-tuned result" not in page
+def test_run_without_preview_has_no_break_even(make_outcome, page):
+    without = Markup(render(make_outcome(seeds=(0,)))).said
+    assert "was not measured (run.preview is off)" in without
+    for heading in ("What the weak labels were worth", "First answer and fine-tuned result"):
+        assert heading not in without
+        assert heading in Markup(page).said
 
 
 def test_table_as_csv_has_every_arm_and_seed(make_outcome):
