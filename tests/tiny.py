@@ -80,11 +80,11 @@ def save_gpt2(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tables(data: Path, model: Path, store: Path, **changed: dict) -> dict:
+def tables(source: Path, model: Path, store: Path, **changed: dict) -> dict:
     """A run of one seed that takes about a second; keywords change fields of the tables."""
     made = {
         "data": {
-            "path": str(data),
+            "path": str(source),
             "id": "id",
             "n_labelled": 40,
             "n_unlabelled": 60,
