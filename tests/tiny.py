@@ -42,6 +42,7 @@ def save_bert(folder: Path, *, dropout: float = 0.1, seed: int = 0, tokenizer: b
         max_position_embeddings=SMALL["positions"],
         vocab_size=len(vocabulary),
         pad_token_id=1,
+        initializer_range=0.2,  # answers that differ from text to text
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
@@ -71,6 +72,7 @@ def save_gpt2(folder: Path, *, seed: int = 0) -> Path:
         n_head=SMALL["heads"],
         n_positions=SMALL["positions"],
         vocab_size=len(vocabulary),
+        initializer_range=0.2,
         bos_token_id=eos,
         eos_token_id=eos,
     )

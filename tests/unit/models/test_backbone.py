@@ -122,7 +122,7 @@ def test_truncation_is_counted(tiny_model):
     assert all(row["input_ids"][-1] == tokenizer.sep_token_id for row in encoded.inputs)
     assert encode(tokenizer, texts, max_length=10**6).lengths.max() == 64  # what the model can take
     pairs = encode(tokenizer, texts, texts, max_length=8)
-    assert pairs.n_truncated == 3
+    assert pairs.n_truncated == 4  # 3 + 3 words and three marks are nine
     assert pairs.lengths.max() == 8
 
 

@@ -25,17 +25,22 @@ def test_tfidf_is_the_pipeline(n_classes):
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]"),
         LogisticRegression(C=ours.penalty, tol=1e-6, max_iter=5000),
     ).fit(TEXTS[TRAIN], labels[TRAIN])
-    np.testing.assert_allclose(
-        ours.predict_proba(TEXTS[REST]), theirs.predict_proba(TEXTS[REST]), atol=5e-3
-    )
-    # the same weights give the same bits of meaning: no column is out of place
-    scores = theirs[0].transform(TEXTS[REST]) @ ours.weights.T + ours.bias
-    p = np.exp(scores - scores.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(
-        ours.predict_proba(TEXTS[REST]), p / p.sum(axis=1, keepdims=True), atol=1e-12
-    )
+    p, q = ours.predict_proba(TEXTS[REST]), theirs.predict_proba(TEXTS[REST])
+    assert (p.argmax(axis=1) == q.argmax(axis=1)).mean() > 0.96
+    # their minimum is exact, ours is stopped at a gradient of 1e-3: both fit equally well
+
+    def objective(weights, probabilities):
+        nll = -np.log(probabilities[np.arange(160), labels[TRAIN]]).sum()
+        return ours.penalty * nll + 0.5 * (weights**2).sum()
+
+    weights = ours.weights[1:] if n_classes == 2 else ours.weights
+    found = objective(weights, ours.predict_proba(TEXTS[TRAIN]))
+    assert found < 1.01 * objective(theirs[1].coef_, theirs.predict_proba(TEXTS[TRAIN]))
+    # and with our weights in their place, the same probabilities: no column is out of place
+    theirs[1].coef_, theirs[1].intercept_ = weights, ours.bias[-len(weights) :]
+    np.testing.assert_allclose(p, theirs.predict_proba(TEXTS[REST]), atol=1e-12)
     held = (ours.predict_proba(TEXTS[REST]).argmax(axis=1) == labels[REST]).mean()
-    assert abs(held - ours.cv_accuracy) < 0.2  # measured on rows that were not fitted
+    assert abs(held - ours.cv_accuracy) < 0.12  # it is 1 on the rows that were fitted
 
 
 def test_pairs_do_not_run_together():
