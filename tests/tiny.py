@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 SOURCES = Path(__file__).parents[1] / "src"
 WORDS = [f"w{i}" for i in range(60)]
-ENGLISH = "a short text that is quite bit longer ! 0".split()
+ENGLISH = ["a", "short", "text", "that", "is", "quite", "bit", "longer", "!", "0"]
 SMALL = {"hidden": 32, "layers": 2, "heads": 2, "positions": 64}
 
 

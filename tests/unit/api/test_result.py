@@ -31,9 +31,7 @@ TEXTS = ["w1 w2 w3", "", "w4 ! w5", "w6 " * 70, " ", *(f"w{i} w{i + 1}" for i in
 
 def answers(result, texts):
     classifier = result.classifier()
-    return ask(
-        classifier, encode(classifier.tokenizer, texts, max_length=32), precision="float32"
-    )
+    return ask(classifier, encode(classifier.tokenizer, texts, max_length=32), precision="float32")
 
 
 def test_numbers_agree_with_the_stored_scores(result):

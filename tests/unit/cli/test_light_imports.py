@@ -39,4 +39,6 @@ sys.exit(f"imported: {{found}}" if found else 0)
 def test_importing_the_package_imports_nothing_heavy():
     script = f"import sys, w2sg, w2sg.spec; sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0
+    )

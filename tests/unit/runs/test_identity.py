@@ -33,7 +33,9 @@ def dry(monkeypatch):
 def roles(made, **overrides):
     """Role → key of a run, seed 0 only, the data under "data"."""
     outcome = execute(load(made, {k.replace("__", "."): v for k, v in overrides.items()}))
-    keys = {role: key for role, key in outcome.plan.roles.items() if not role.endswith(("/1", "/2"))}
+    keys = {
+        role: key for role, key in outcome.plan.roles.items() if not role.endswith(("/1", "/2"))
+    }
     return {**keys, "data": outcome.data[0]}, outcome
 
 
@@ -91,7 +93,9 @@ def test_changed_seed_leaves_the_test_part_and_the_features_of_its_rows(start):
     made, before = start
     outcome = execute(load(made, {"run.seeds": [1]}))
     other = {
-        r.removesuffix("/1"): k for r, k in outcome.plan.roles.items() if not r.endswith(("/0", "/2"))
+        r.removesuffix("/1"): k
+        for r, k in outcome.plan.roles.items()
+        if not r.endswith(("/0", "/2"))
     }
     mine = {r.removesuffix("/0"): k for r, k in before.items()}
     # the first answer takes seeds 0, 1, 2 in either run, so it reads the same texts

@@ -159,9 +159,7 @@ def test_the_loss_is_the_mean_of_ours_by_hand(still_model, tmp_path):
     seen = []
     for step, micro in enumerate(order.steps[:3]):
         rows = np.concatenate(micro)
-        batch = classifier.tokenizer.pad(
-            [encoded.inputs[i] for i in rows], return_tensors="pt"
-        )
+        batch = classifier.tokenizer.pad([encoded.inputs[i] for i in rows], return_tensors="pt")
         value = loss(
             classifier.model(**batch).logits, torch.tensor(TARGETS[rows], dtype=torch.float32)
         ).mean()
@@ -230,7 +228,8 @@ def test_a_loss_that_is_not_finite_is_refused(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("n", "batch", "micro"), [(43, 8, 4), (41, 8, 8), (10, 32, 4), (7, 3, 1), (1, 4, 2), (65, 32, 5)]
+    ("n", "batch", "micro"),
+    [(43, 8, 4), (41, 8, 8), (10, 32, 4), (7, 3, 1), (1, 4, 2), (65, 32, 5)],
 )
 def test_each_epoch_sees_each_row_once(n, batch, micro):
     """And no optimizer batch has one row, where a loss over the batch means nothing."""
