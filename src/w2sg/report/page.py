@@ -85,7 +85,16 @@ def _environment() -> "Environment":
     )
     environment.filters |= {
         name: getattr(numbers, name)
-        for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
+        for name in (
+            "percent",
+            "in_percent",
+            "in_points",
+            "in_units",
+            "ratio",
+            "plain",
+            "seconds",
+            "minus",
+        )
     }
     environment.filters |= {"visible": visible, "clipped": clipped, "label": label}
     environment.globals |= {
