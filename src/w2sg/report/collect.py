@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg.gain import Estimate
 from w2sg.gain.break_even import BreakEven
+from w2sg.report.ledger import LedgerRows, ledger_rows
 from w2sg.report.trainings import Training, trainings
 from w2sg.spec import Spec, to_toml
 
@@ -182,7 +183,7 @@ class PageData:
     opr: Estimate | None
     best: Best
     break_even: BreakEven | None
-    ledger: "LedgerRows | None"
+    ledger: LedgerRows | None
     agreement: Mapping[str, float | None]
     mistakes: Mistakes
     first_answer: FirstAnswer | None
@@ -244,7 +245,7 @@ def collect(outcome: "Outcome") -> PageData:
         opr=None if facts["opr"] is None else Estimate(**facts["opr"]),
         best=_best(facts["best"], chosen),
         break_even=None if facts["break_even"] is None else BreakEven(**facts["break_even"]),
-        ledger=_ledger(facts["ledger"]) if "ledger" in facts else None,
+        ledger=ledger_rows(facts["ledger"]) if "ledger" in facts else None,
         agreement=facts["agreement"],
         mistakes=_mistakes(outcome, facts, seeds[0]),
         first_answer=_first_answer(outcome),
@@ -255,36 +256,6 @@ def collect(outcome: "Outcome") -> PageData:
         stages=tuple(_stages(outcome)),
         n_naive=outcome.plan.n_naive,
     )
-
-
-@dataclass(frozen=True)
-class LedgerRows:
-    """Gain = misfit + residual as the page shows it.
-
-    Attributes:
-        meaning: One plain sentence.
-        unit: What the numbers are measured in.
-        rows: Name of the quantity and its estimate.
-    """
-
-    meaning: str
-    unit: str
-    rows: tuple[tuple[str, Estimate], ...]
-
-
-def _ledger(stored: dict[str, Any]) -> LedgerRows:
-    names = {
-        "teacher_risk": "risk of the teacher",
-        "student_risk": "risk of the student",
-        "gap": "gain: teacher − student",
-        "misfit": "misfit of the student to the teacher",
-        "residual": "residual: gain − misfit",
-        "teacher_entropy": "entropy of the teacher",
-        "student_entropy": "entropy of the student",
-    }
-    unit = "nats per test row" if stored["divergence"] == "kl" else "squared error per test row"
-    rows = tuple((title, Estimate(**stored[name])) for name, title in names.items())
-    return LedgerRows(stored["meaning"], unit, rows)
 
 
 def source(spec: Spec) -> str:
