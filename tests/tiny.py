@@ -97,6 +97,7 @@ def tables(source: Path, model: Path, store: Path, **changed: dict) -> dict:
             "model": str(model),
             "policy": "full",
             "epochs": 1,
+            "min_steps": 0,
             "batch_size": 16,
             "micro_batch_size": 16,
             "max_length": 32,
