@@ -1,0 +1,1 @@
+"""How good the forecast is: cells fixed beforehand, forecasts written before outcomes."""
