@@ -1,5 +1,6 @@
 """A first answer in seconds: the same experiment with linear heads on frozen features."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from w2sg.models.heads import fit_head
 
 VERSION = 1
 N_SIZES = 5
+LEAST_ROWS = 10  # a head needs as many to choose its penalty
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,10 @@ def curve_sizes(data: SeedData) -> NDArray[np.int64]:
     """Return five numbers of true labels, from an eighth of the labelled part to all there are."""
     n, k = len(data.labelled[1]), data.pseudo.shape[1]
     most = n + (0 if data.hidden is None else len(data.hidden))
-    least = min(max(4 * k, n // 8), n)
-    sizes = np.unique(np.geomspace(least, most, N_SIZES).round().astype(np.int64))
-    return sizes if len(sizes) > 1 else np.array([max(k, least // 2), most])
+    least = min(max(4 * k, n // 8, LEAST_ROWS), most)
+    if least == most:
+        least = max(k, most // 2)
+    return np.unique(np.geomspace(least, most, N_SIZES).round().astype(np.int64))
 
 
 class _Heads:
@@ -99,13 +102,18 @@ class _Heads:
         self.penalties: dict[str, float] = {}
 
     def fit(self, name: str, features: NDArray[Any], targets: NDArray[Any]) -> Any:
-        head = fit_head(
-            features,
-            targets,
-            penalty=self.penalties.get(name),
-            n_classes=self.n_classes,
-            seed=self.seed,
-        )
+        with warnings.catch_warnings():
+            # the weakest penalties compared need not converge to be seen to be too weak
+            warnings.filterwarnings(
+                "ignore", message=".*softmax fits stopped", category=RuntimeWarning
+            )
+            head = fit_head(
+                features,
+                targets,
+                penalty=self.penalties.get(name, None if len(features) >= LEAST_ROWS else 1.0),
+                n_classes=self.n_classes,
+                seed=self.seed,
+            )
         self.penalties.setdefault(name, float(head.penalty))
         return head
 
