@@ -171,7 +171,7 @@ def decide(
 
     *Train* where the best way that uses weak labels gains with its whole interval and the strong
     model on the labels alone is not clearly better. *Do not train* where that one is clearly
-    better, or the whole interval of the gain lies below zero.
+    better, or the whole interval of the gain lies below zero. *Cannot tell* otherwise.
 
     Args:
         prediction: What a run would show.
@@ -189,6 +189,13 @@ def decide(
             "do not train",
             f"the strong model on your labels alone is forecast {100 * ahead:.1f} points above "
             f"{NAMES[best]}; the weak labels add nothing",
+        )
+    if ahead >= 0 and _number(gain.low) > 0:
+        return Verdict(
+            "cannot tell",
+            f"{NAMES[best]} is forecast to gain {_points(gain)} over its teacher, but the strong "
+            f"model on your labels alone is forecast {100 * ahead:.1f} points above that, within "
+            "what your labels can tell apart; it is the cheaper choice",
         )
     if _number(gain.high) < 0:
         return Verdict(

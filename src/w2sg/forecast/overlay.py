@@ -83,9 +83,10 @@ def lay_over(evidence: Evidence, rehearsal: Rehearsal, spaces: Spaces) -> Overla
     """Draw ``theory.discrepancy`` and ``theory.weighted_ridge`` over a rehearsal.
 
     Squared errors of the strong model follow v_s (1 + κ(d_s, n)), the teacher's v_w (1 + κ(d_w,
-    n)), the student's v_s plus the exact excess risk for (d_w, d_s, d_sw) at noise v_w. Dimensions
-    are the effective ones; each v is taken from the largest size, so that the other sizes test the
-    form. The weighted-ridge theory gets the leading principal components of the strong features.
+    n)), the student's max(v_s, v_w) plus its exact excess risk for (d_w, d_s, d_sw) at noise v_w:
+    what the teacher cannot express, v_w − v_s, counts as inherited in full, its upper bound.
+    Dimensions are the effective ones; each v is taken from the largest size, so that the other
+    sizes test the form. The weighted-ridge theory gets the leading principal components of the strong features.
 
     Args:
         evidence: What is known.
@@ -109,7 +110,8 @@ def lay_over(evidence: Evidence, rehearsal: Rehearsal, spaces: Spaces) -> Overla
         for i, n in enumerate(sizes):
             risk = risk_summary(shape, float(n), rehearsal.N_sizes.astype(float), v_w or 0.0)
             for j, value in enumerate(np.atleast_1d(risk.student_risk)):
-                theory = None if v_s is None or v_w is None else _finite(v_s + value)
+                floor = None if v_s is None or v_w is None else max(v_s, v_w)
+                theory = None if floor is None else _finite(floor + value)
                 residuals.append(
                     Residual(
                         "student",

@@ -35,10 +35,10 @@ def render(outcome: "Outcome") -> str:
 def html(page: PageData) -> str:
     """Return the page of collected data as HTML."""
     drawings = (figures.arms(page), figures.break_even(page), figures.training_curves(page))
-    environment = _environment()
-    script = environment.get_template("page.js").render()
+    templates = environment()
+    script = templates.get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         page=page,
         answer=answer(page),
         figures={drawing.name: drawing for drawing in drawings if drawing is not None},
@@ -113,10 +113,11 @@ def label(name: Any) -> str:
 
 
 @cache
-def _environment() -> "Environment":
+def environment() -> "Environment":
+    """Return the templates with the filters that write numbers and texts."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("w2sg.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -124,14 +125,14 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    environment.filters |= {
+    made.filters |= {
         name: getattr(numbers, name)
         for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
     }
-    environment.filters |= {"visible": visible, "clipped": clipped, "label": label}
-    environment.globals |= {
+    made.filters |= {"visible": visible, "clipped": clipped, "label": label}
+    made.globals |= {
         "over_seeds": numbers.over_seeds,
         "titles": TITLES,
         "teachers": TEACHERS,
     }
-    return environment
+    return made
