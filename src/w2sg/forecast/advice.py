@@ -24,6 +24,7 @@ NAMES = {
 MORE_LABELS, MORE_UNLABELLED = 100, 5000
 ENOUGH = 0.005
 NEAR_CEILING = 0.01
+WORTH_IT = 0.015
 MOST_SEEDS_SHOWN = 50
 
 
@@ -164,14 +165,12 @@ def recommended(prediction: Prediction) -> str:
     return max(WAYS, key=lambda way: prediction.gain[way].estimate or 0.0)
 
 
-def decide(
-    prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Estimate
-) -> Verdict:
+def decide(prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Estimate) -> Verdict:
     """Return whether to train on the weak labels.
 
     *Train* where the best way that uses weak labels gains with its whole interval and the strong
     model on the labels alone is not clearly better. *Do not train* where that one is clearly
-    better, or the whole interval of the gain lies below zero. *Cannot tell* otherwise.
+    better, or weak labels can add at most 1.5 points to it, or the whole interval of the gain lies below zero. *Cannot tell* otherwise.
 
     Args:
         prediction: What a run would show.
@@ -189,6 +188,13 @@ def decide(
             "do not train",
             f"the strong model on your labels alone is forecast {100 * ahead:.1f} points above "
             f"{NAMES[best]}; the weak labels add nothing",
+        )
+    most = -low
+    if ahead >= 0 and most <= WORTH_IT:
+        return Verdict(
+            "do not train",
+            f"{NAMES[best]} is forecast to add at most {100 * max(most, 0.0):.1f} points to the "
+            "strong model on your labels alone",
         )
     if ahead >= 0 and _number(gain.low) > 0:
         return Verdict(
@@ -246,7 +252,9 @@ def _settings(
     close = student >= ceiling - NEAR_CEILING
     best = int(rehearsal.penalty_error.argmin())
     by_theory = (
-        "" if overlay.penalty_best is None else f"; weighted-ridge theory {overlay.penalty_best:.2g}"
+        ""
+        if overlay.penalty_best is None
+        else f"; weighted-ridge theory {overlay.penalty_best:.2g}"
     )
     curve = rehearsal.student[-1].mean(axis=1)
     smooth = root_curve(rehearsal.N_sizes, curve)

@@ -76,17 +76,21 @@ def forecast(
     rehearsal = rehearse(evidence, seed=seed)
     spaces = measure_spaces(evidence, rehearsal.held_out, seed=seed)
     n = evidence.n
-    ways = fit_ways(
-        evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:]
-    )
+    ways = fit_ways(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
     observed = observe(evidence, rehearsal, ways)
     prediction = predict(observed, known, seed=seed)
     overlay = lay_over(evidence, rehearsal, spaces)
     gap = gain(rehearsal.hits["teacher"], rehearsal.hits["strong_on_labelled"], seed=seed)
     advice = advise(
-        evidence, rehearsal, observed, prediction, overlay, known, cost=cost, policy=policy, loss=loss
+        evidence,
+        rehearsal,
+        observed,
+        prediction,
+        overlay,
+        known,
+        cost=cost,
+        policy=policy,
+        loss=loss,
     )
     verdict = decide(prediction, rehearsal, advice, gap)
-    return Forecast(
-        gap, spaces, rehearsal, overlay, observed, prediction, advice, verdict
-    )
+    return Forecast(gap, spaces, rehearsal, overlay, observed, prediction, advice, verdict)

@@ -188,7 +188,7 @@ def _assumptions(
         ),
         Assumption(
             "enough pseudo-labels to beat the teacher (N ≥ 2 d_s + 2)",
-            evidence.N >= 2 * d_s + 2,
+            2 * d_s + 2 <= evidence.N,
             f"N = {evidence.N}, 2 d_s + 2 = {2 * d_s + 2:.0f}",
         ),
         _tails(evidence, round(d_s)),
@@ -248,9 +248,7 @@ def _law_in_unlabelled(rehearsal: Rehearsal, d_s: float) -> Assumption:
     name = "student error affine in d_s/(N − d_s − 1) as N varies"
     inside = d_s + 2 <= rehearsal.N_sizes
     try:
-        fit = split_from_curve(
-            rehearsal.N_sizes[inside], rehearsal.student_error[-1][inside], d_s
-        )
+        fit = split_from_curve(rehearsal.N_sizes[inside], rehearsal.student_error[-1][inside], d_s)
     except ValueError as error:
         return Assumption(name, None, f"not checked: {error}")
     return Assumption(

@@ -84,9 +84,7 @@ def predict(observed: Observed, record: Record, *, seed: int = 0) -> Prediction:
 
     accuracy = {name: value(name, 0.0, 1.0) for name in ("teacher", "ceiling", *WAYS)}
     gain = {way: value(f"gain of {way}", -1.0, 1.0) for way in WAYS}
-    return Prediction(
-        accuracy, gain, _pgr(points, widths, seed), calibrated, len(record.cells)
-    )
+    return Prediction(accuracy, gain, _pgr(points, widths, seed), calibrated, len(record.cells))
 
 
 def _points(observed: Observed, record: Record) -> dict[str, _Point]:

@@ -84,7 +84,9 @@ class Record:
                 for c in self.cells if c.observed.contests[way].differs > 0]  # fmt: skip
         if len(rows) < LEAST_CELLS:
             return Advantage(DEFAULT_ADVANTAGE, DEFAULT_ROWS)
-        gain, share, tests = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+        gain, share, tests = (
+            np.array(column, dtype=np.float64) for column in zip(*rows, strict=True)
+        )
         mean = float(np.clip(gain.sum() / share.sum(), -0.95, 0.95))
         noise = (share - gain**2).clip(min=0) / tests
         tau2 = float((np.square(gain - mean * share) - noise).sum() / np.square(share).sum())
@@ -106,7 +108,9 @@ class Record:
 def record_of(rows: Sequence[dict[str, Any]]) -> Record:
     """Return the record that a list of JSON objects holds."""
     return Record(
-        tuple(RecordedCell(**{**row, "observed": Observed.of_json(row["observed"])}) for row in rows)
+        tuple(
+            RecordedCell(**{**row, "observed": Observed.of_json(row["observed"])}) for row in rows
+        )
     )
 
 

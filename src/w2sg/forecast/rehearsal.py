@@ -163,4 +163,3 @@ def every_class_early(
     """
     first = np.concatenate([rows[labels[rows] == k][:2] for k in range(n_classes)])
     return np.concatenate([first, rows[~np.isin(rows, first)]])
-

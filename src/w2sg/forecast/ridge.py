@@ -47,7 +47,7 @@ class RidgePath:
         m, width = centred.shape
         wide = width > m
         gram = centred @ centred.T if wide else centred.T @ centred
-        values, vectors = scipy.linalg.eigh(gram / m)
+        values, vectors = scipy.linalg.eigh(gram / m, driver="evd")
         keep = values > max(values[-1], 0.0) * 1e-10
         values, vectors = values[keep], vectors[:, keep]
         root = np.sqrt(values * m)

@@ -15,8 +15,8 @@ from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.ridge import RidgePath
 from w2sg.metrics import calibration_error
 
-BOOTSTRAPS = 40
-MOST_ROWS = 4000
+BOOTSTRAPS = 30
+MOST_ROWS = 2500
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,7 @@ def measure_spaces(evidence: Evidence, held_out: FloatArray, *, seed: int = 0) -
             found["overlap_share"] = (shared.debiased or 0.0) / d_w
         labelled = evidence.strong[:n], evidence.weak[:n]
         if n - 1 > max(d_s, d_w):
-            gap = representation_gap(
-                *labelled, evidence.truth, d_s=d_s, d_w=d_w, center=True
-            )
+            gap = representation_gap(*labelled, evidence.truth, d_s=d_s, d_w=d_w, center=True)
             found["gap_operator"], found["gap_label_share"] = gap.operator, gap.label_share
         else:
             reasons["representation gap"] = f"{n} labels are too few for {max(d_s, d_w)} dimensions"

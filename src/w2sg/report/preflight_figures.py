@@ -35,7 +35,7 @@ def predicted(facts: dict[str, Any]) -> str:
         )
     axes.set_yticks(range(len(arms)), [TITLES[arm] for arm in arms])
     axes.set_ylim(-0.6, len(arms) - 0.3)
-    axes.set_xlabel("forecast accuracy on the test rows, %, with 90 % prediction interval")
+    axes.set_xlabel("forecast accuracy, %, with 90 % interval")
     return to_svg(figure)
 
 

@@ -28,24 +28,28 @@ def render_preflight(found: "Preflight") -> str:
     facts, spec = found.facts, found.spec
     verdict = facts["verdict"]
     kind, headline = HEADLINES[verdict["answer"]]
-    return environment().get_template("preflight.html").render(
-        facts=facts,
-        spec=spec,
-        source=spec.data.bundled or spec.data.path or spec.data.hub,
-        kind=kind,
-        headline=headline,
-        teacher=TEACHERS[spec.teacher.kind],
-        ways=way_rows(facts),
-        gap=Estimate(**facts["gap"]),
-        names=NAMES,
-        spec_text=to_toml(spec),
-        seconds=found.manifest.seconds,
-        versions=found.manifest.environment,
-        figures={
-            "predicted": preflight_figures.predicted(facts),
-            "curves": preflight_figures.curves(facts),
-            "theory": preflight_figures.theory(facts),
-        },
+    return (
+        environment()
+        .get_template("preflight.html")
+        .render(
+            facts=facts,
+            spec=spec,
+            source=spec.data.bundled or spec.data.path or spec.data.hub,
+            kind=kind,
+            headline=headline,
+            teacher=TEACHERS[spec.teacher.kind],
+            ways=way_rows(facts),
+            gap=Estimate(**facts["gap"]),
+            names=NAMES,
+            spec_text=to_toml(spec),
+            seconds=found.manifest.seconds,
+            versions=found.manifest.environment,
+            figures={
+                "predicted": preflight_figures.predicted(facts),
+                "curves": preflight_figures.curves(facts),
+                "theory": preflight_figures.theory(facts),
+            },
+        )
     )
 
 

@@ -58,9 +58,7 @@ class Preflight:
         return f"{found['answer']}: {found['reason']}"
 
 
-def preflight(
-    spec: Spec, *, watch: Watch | None = None, record: Record | None = None
-) -> Preflight:
+def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None = None) -> Preflight:
     """Forecast a run from frozen features, its teacher and its labels; nothing is fine-tuned.
 
     Test rows take no part: their labels are never read.
@@ -215,9 +213,7 @@ def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
     return Call("preflight", body, label="forecast")
 
 
-def _evidence(
-    spec: Spec, graph: Graph, run: Execution, parts: Parts, features: str
-) -> Evidence:
+def _evidence(spec: Spec, graph: Graph, run: Execution, parts: Parts, features: str) -> Evidence:
     stored = _artifact(run, features)
     values = np.load(stored.folder / "features.npy", allow_pickle=False)
     ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]

@@ -104,9 +104,7 @@ def softened(teacher: RehearsalTeacher, *, labels: str, temperature: float) -> R
     return RehearsalTeacher(make(teacher.answers), refit, teacher.weak, teacher.note)
 
 
-def text_components(
-    texts: Sequence[str], pairs: Sequence[str] | None, *, seed: int
-) -> FloatArray:
+def text_components(texts: Sequence[str], pairs: Sequence[str] | None, *, seed: int) -> FloatArray:
     """Return the leading components of the TF-IDF of all texts, (m, at most 128).
 
     Args:
