@@ -8,7 +8,7 @@ from w2sg.forecast import Evidence
 def noisy_column(
     *, n: int = 200, big_n: int = 1500, flip: float = 0.3, d: int = 12, seed: int = 0
 ) -> tuple[Evidence, np.ndarray, np.ndarray]:
-    """Return evidence with given labels of which a share is flipped, fresh features, their truth."""
+    """Return evidence with given labels, a share of them flipped, and fresh rows with truth."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n + big_n + 4000, d))
     truth = (x[:, 0] + 0.2 * rng.normal(size=len(x)) > 0).astype(int)

@@ -169,8 +169,9 @@ def decide(prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Es
     """Return whether to train on the weak labels.
 
     *Train* where the best way that uses weak labels gains with its whole interval and the strong
-    model on the labels alone is not clearly better. *Do not train* where that one is clearly
-    better, or weak labels can add at most 1.5 points to it, or the whole interval of the gain lies below zero. *Cannot tell* otherwise.
+    model on the labels alone is not ahead. *Do not train* where that one is clearly better, where
+    weak labels can add at most 1.5 points to it, or where the whole interval of the gain lies
+    below zero. *Cannot tell* otherwise.
 
     Args:
         prediction: What a run would show.

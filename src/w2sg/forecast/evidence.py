@@ -127,9 +127,7 @@ def _features(name: str, value: Any, rows: int) -> FloatArray:
     if len(x) != rows:
         raise ValueError(f"{name} must have {rows} rows, one per row of teacher, got {len(x)}")
     if np.ptp(x, axis=0).max(initial=0.0) == 0:
-        raise ValueError(
-            f"{name} features are the same for every row; nothing is learned from them"
-        )
+        raise ValueError(f"{name} features are the same for every row; nothing can be learned")
     return x
 
 

@@ -86,7 +86,8 @@ def lay_over(evidence: Evidence, rehearsal: Rehearsal, spaces: Spaces) -> Overla
     n)), the student's max(v_s, v_w) plus its exact excess risk for (d_w, d_s, d_sw) at noise v_w:
     what the teacher cannot express, v_w − v_s, counts as inherited in full, its upper bound.
     Dimensions are the effective ones; each v is taken from the largest size, so that the other
-    sizes test the form. The weighted-ridge theory gets the leading principal components of the strong features.
+    sizes test the form. The weighted-ridge theory gets the leading principal components of the
+    strong features.
 
     Args:
         evidence: What is known.

@@ -1,11 +1,13 @@
 """The whole weak-to-strong experiment on frozen features, held out label by label."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
+from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.ridge import RidgePath
@@ -99,7 +101,7 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
             seen = rest if size == sizes[-1] else rest[:size]
             told = evidence.teacher if evidence.refit is None else evidence.refit(np.sort(seen))
             pseudo = told[n:][order]
-            guesses = {("teacher", i): told[held]}
+            guesses: dict[tuple[Any, ...], FloatArray] = {("teacher", i): told[held]}
             last = size == sizes[-1]
             for j, (rows, path) in enumerate(zip(big, paths, strict=True)):
                 if last and rows == big[-1]:

@@ -21,7 +21,7 @@ def test_left_out_scores_are_those_of_refits_without_the_row():
     rng = np.random.default_rng(0)
     x, t = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     head = RidgePath(x).fit(t)
-    weights, level = _plain_ridge(x, t, head.penalty)
+    weights, _ = _plain_ridge(x, t, head.penalty)
     np.testing.assert_allclose(head.weights, weights, atol=1e-10)
     for i in (0, 7, 29):
         rest = np.arange(30) != i

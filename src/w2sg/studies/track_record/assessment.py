@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from w2sg._arrays import FloatArray
@@ -14,6 +15,7 @@ from w2sg.forecast.record import Record, RecordedCell
 from w2sg.forecast.ways import WAYS
 from w2sg.gain import Estimate
 
+IntArray = NDArray[np.intp]
 REPLICATES = 2000
 LEVEL = 0.95
 POINT = 0.01
@@ -121,7 +123,7 @@ def assess(record: Record, *, seed: int = 0) -> Assessment:
     scores |= {name: rule(record) for name, rule in RULES.items()}
     draws = _family_draws([cell.family for cell in record.cells], seed)
 
-    def estimate(statistic: Callable[[FloatArray], float]) -> Estimate:
+    def estimate(statistic: Callable[[IntArray], float]) -> Estimate:
         everything = np.arange(len(rows))
         values = [statistic(chosen) for chosen in draws]
         low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -130,7 +132,7 @@ def assess(record: Record, *, seed: int = 0) -> Assessment:
             "families resampled", 1, len(rows),
         )  # fmt: skip
 
-    def correlation(name: str) -> Callable[[FloatArray], float]:
+    def correlation(name: str) -> Callable[[IntArray], float]:
         return lambda chosen: _spearman(scores[name][chosen], gain[chosen])
 
     regrets = {"forecast": np.array([row.regret for row in rows])}
@@ -141,7 +143,7 @@ def assess(record: Record, *, seed: int = 0) -> Assessment:
         (row, cell) for row, cell in zip(rows, record.cells, strict=True)
         if cell.name in labels_expected()
     ]  # fmt: skip
-    error = np.abs([row.predicted_student - row.student for row in rows])
+    error = np.abs(np.array([row.predicted_student - row.student for row in rows]))
     inside = np.array([row.low <= row.gain <= row.high for row in rows], dtype=float)
     within = np.array([row.within for row in rows], dtype=float)
     return Assessment(
@@ -200,7 +202,10 @@ def _cell(cell: RecordedCell, known: Record) -> CellForecast:
 def _always_the_mean(record: Record) -> FloatArray:
     """The mean gain of the other families."""
     return np.array(
-        [np.mean([c.gain() for c in record.without(cell.family).cells]) for cell in record.cells]
+        [
+            float(np.mean([c.gain() for c in record.without(cell.family).cells]))
+            for cell in record.cells
+        ]
     )
 
 
@@ -224,10 +229,10 @@ RULES: dict[str, Callable[[Record], FloatArray]] = {
 def _spearman(a: FloatArray, b: FloatArray) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0  # a constant ranks nothing
-    return float(stats.spearmanr(a, b).statistic)
+    return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
 
 
-def _family_draws(families: Sequence[str], seed: int) -> list[FloatArray]:
+def _family_draws(families: Sequence[str], seed: int) -> list[IntArray]:
     rng = np.random.default_rng(child_seed(seed, "families"))
     names = list(dict.fromkeys(families))
     rows_of = {name: np.flatnonzero(np.array(families) == name) for name in names}

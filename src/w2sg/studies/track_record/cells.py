@@ -114,7 +114,7 @@ def rows_of(data: str, folder: Path, cache_folder: Path) -> Rows:
     cells = [cell for cell in known.cells if cell.data == data]
     columns = list(cells[0].texts)
     frame = pd.read_parquet(folder / "text" / f"{data}.parquet", columns=[*columns, "label"])
-    frame = frame[frame["label"] >= 0].dropna().drop_duplicates(columns)
+    frame = pd.DataFrame(frame[frame["label"] >= 0]).dropna().drop_duplicates(subset=columns)
     order = [
         hashlib.sha256("\0".join(row).encode()).hexdigest()
         for row in frame[columns].itertuples(index=False)

@@ -1,4 +1,4 @@
-"""Run the cells: write the forecast, then the outcome, one file each, and put the table together."""
+"""Run the cells: the forecast, then the outcome, one file each; and the table of both."""
 
 import json
 import time
@@ -99,7 +99,7 @@ def run_cell(cell: Cell, rows: Rows, out: Path) -> None:
 def divided(
     cell: Cell, rows: Rows, seed: int
 ) -> tuple[Evidence, NDArray[np.int64], NDArray[np.int64], FloatArray]:
-    """Return the evidence of a seed, its unlabelled and its test rows, and the teacher's test answers.
+    """Return a seed's evidence, its unlabelled and test rows, and the teacher's test answers.
 
     Test rows are the first of the data set whatever the seed; the labelled rows keep the shares
     of the classes.
@@ -119,18 +119,16 @@ def divided(
     everything = np.concatenate([used, test])
     told = _teacher(cell, rows, everything, cell.n_labelled, k, rng)
     seen = np.arange(cell.n_labelled)
-    refit = None
-    if cell.teacher["kind"] != "column":
 
-        def refit(chosen: NDArray[np.int64]) -> FloatArray:
-            return told(chosen)[: len(used)]
+    def refit(chosen: NDArray[np.int64]) -> FloatArray:
+        return told(chosen)[: len(used)]
 
     answers = told(seen)
     evidence = Evidence(
         rows.labels[labelled],
         rows.strong[used],
         answers[: len(used)],
-        refit=refit,
+        refit=None if cell.teacher["kind"] == "column" else refit,
         n_test=cell.n_test,
         n_seeds=len(cell_list().seeds),
     )
