@@ -6,6 +6,7 @@ from typing import Literal
 from w2sg.gain import Estimate
 from w2sg.report.collect import TITLES, PageData
 from w2sg.report.numbers import in_percent, in_points, listed, minus, percent, ratio
+from w2sg.report.texts import label
 
 Verdict = Literal["yes", "no", "open"]
 PHRASES = {
@@ -18,7 +19,6 @@ PHRASES = {
 }
 WAY_OF = {"after": "student_then_labels", "mixed": "mixed"}
 SIGNIFICANCE = 0.05
-LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _certainty(page: PageData) -> str:
 def _warnings(page: PageData) -> list[str]:
     said = []
     name, share = page.majority
-    name = _short(name)
+    name = label(name)
     low = page.student.accuracy.low
     if low is not None and low <= share:
         said.append(
@@ -112,13 +112,14 @@ def _warnings(page: PageData) -> list[str]:
         )
     answered = [sum(column) for column in zip(*page.mistakes.confusion["student"], strict=True)]
     if sum(n > 0 for n in answered) == 1:
-        only = _short(page.label_names[answered.index(max(answered))])
+        only = label(page.label_names[answered.index(max(answered))])
         said.append(
             f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train "
             "it longer or at a higher rate before reading anything into its accuracy."
         )
     said += _behind_frozen(page)
-    if any((one.report["shift"] or {}).get("p_value", 1.0) < SIGNIFICANCE for one in page.data):
+    shifts = [(one.report["shift"] or {}).get("p_value", 1.0) for one in page.data]
+    if min(shifts) * len(shifts) < SIGNIFICANCE:  # one test per seed
         said.append(
             "The labelled and the unlabelled texts differ by more than chance (see the data card): "
             "the teacher was asked about other texts than it learned from."
@@ -260,7 +261,3 @@ def _unknown(page: PageData) -> list[str]:
         else "How it goes on other data: the test part is drawn from the same source as the rest."
     )
     return said
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from w2sg.figures import new_figure, to_svg
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDE, NARROW = 8.2, 4.1
+WIDE, NARROW = 8.2, 4.1  # inches
+MOST_POINTS = 120  # of a training curve, so that a page of long trainings stays small
 # a page replaces these colours by its own, so that one drawing serves light and dark
 COLOURS = {
     "#1c1e22": "currentColor",
@@ -140,6 +142,22 @@ def training_curves(page: PageData) -> Drawing | None:
     return _both("training", f"Training loss by optimizer step of {', '.join(names)}.", draw)
 
 
+def thinned(
+    steps: Sequence[int], losses: Sequence[float], most: int
+) -> tuple[list[float], list[float]]:
+    """Return a curve of at most so many points, each the mean of equally many steps.
+
+    >>> thinned([1, 2, 3, 4, 5], [5.0, 3.0, 2.0, 2.0, 1.0], 3)
+    ([1.5, 3.5, 5.0], [4.0, 2.0, 1.0])
+    """
+    width = max(1, math.ceil(len(steps) / most))
+    starts = range(0, len(steps), width)
+    return (
+        [fmean(steps[i : i + width]) for i in starts],
+        [fmean(losses[i : i + width]) for i in starts],
+    )
+
+
 def embed(svg: str, name: str) -> str:
     """Return an SVG text that can stand inside a page next to others.
 
@@ -183,18 +201,8 @@ def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
 
 
 def _loss_curve(axes: "Axes", one: Training) -> None:
-    colour = OF_ARM.get(one.arm, OTHER)
-    window = max(1, len(one.losses) // 25)
-    if window > 1:
-        axes.plot(one.steps, one.losses, color=colour, linewidth=0.5, alpha=0.25)
-    axes.plot(one.steps, _running_mean(one.losses, window), color=colour, linewidth=1.2, alpha=0.8)
-
-
-def _running_mean(values: Sequence[float], window: int) -> list[float]:
-    """The mean of the last values, of as many as there are at the start."""
-    return [
-        sum(values[max(0, i + 1 - window) : i + 1]) / min(i + 1, window) for i in range(len(values))
-    ]
+    steps, losses = thinned(one.steps, one.losses, MOST_POINTS)
+    axes.plot(steps, losses, color=OF_ARM.get(one.arm, OTHER), linewidth=1.1, alpha=0.85)
 
 
 def _same_range(panels: "Sequence[Axes]") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2sg.report.answer import answer
 from w2sg.report.collect import TEACHERS, PageData, collect
 from w2sg.report.numbers import in_percent, in_points, plain
+from w2sg.report.texts import visible
 from w2sg.spec import Spec, to_toml
 
 HUB_ID = r"[\w-][\w.-]*/[\w.-]+"
@@ -154,8 +155,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _text(value: Any) -> str:
     """A text of the data as plain text in Markdown: no markup, no HTML, one line."""
-    one_line = " ".join(str(value).split())
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$^-])", r"\\\1", escape(one_line, quote=False))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$^-])", r"\\\1", escape(visible(value), quote=False))
 
 
 def _code(value: str) -> str:

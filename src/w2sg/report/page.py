@@ -4,23 +4,19 @@ import base64
 import csv
 import hashlib
 import io
-import re
-import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from w2sg.report import figures, numbers
 from w2sg.report.answer import answer
 from w2sg.report.collect import METRICS, TEACHERS, TITLES, PageData, collect
+from w2sg.report.texts import clipped, label, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from w2sg.runs.execute import Outcome
-
-LONGEST = 600  # characters of an example text
-LONGEST_LABEL = 40
 
 
 def render(outcome: "Outcome") -> str:
@@ -73,43 +69,6 @@ def table_csv(page: PageData) -> str:
             ]
         )
     return text.getvalue()
-
-
-def visible(text: Any) -> str:
-    """Return a text of the data with nothing in it that cannot be seen.
-
-    Control and format characters (NUL, direction overrides) become their escapes; the ends of
-    lines become spaces.
-
-    >>> visible("a\\x00b\\u202ec\\nd")
-    'a\\\\x00b\\\\u202ec d'
-    """
-    spaced = re.sub(r"[^\S\u00a0\u202f]+", " ", str(text)).strip()
-    return "".join(
-        c.encode("unicode_escape").decode()
-        if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")
-        and c not in "\u200d\u200c"  # joiners belong to emoji and to Persian
-        else c
-        for c in spaced
-    )
-
-
-def clipped(text: Any, longest: int = LONGEST) -> str:
-    """Return a text of the data, its end left out where it is very long.
-
-    >>> clipped("a long story", 6)
-    'a long… (6 more characters)'
-    """
-    shown = visible(text)
-    if len(shown) <= longest:
-        return shown
-    return f"{shown[:longest]}… ({len(shown) - longest:,} more characters)"
-
-
-def label(name: Any) -> str:
-    """Return the name of a class, short enough for the head of a column."""
-    shown = visible(name)
-    return shown if len(shown) <= LONGEST_LABEL else f"{shown[:LONGEST_LABEL]}…"
 
 
 @cache

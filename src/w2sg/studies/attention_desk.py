@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SYMBOLS, PAIRS, CLASSES = 8, 4, 4
+FIRST_KEY = SYMBOLS**2  # below it, tokens are pairs of key and value
+FIRST_VALUE = FIRST_KEY + SYMBOLS
+PAD = FIRST_VALUE + SYMBOLS
 LEARNED = 20  # batches in a row without a mistake end pre-training
 ROLES = ("head", "q", "k", "v", "qk", "qv", "kv", "qkv")
 TASKS = ("content", "shift")
@@ -41,7 +44,7 @@ class Scale:
     width: int = 64
     layers: int = 3
     heads: int = 4
-    pretraining_steps: int = 6000
+    pretraining_steps: int = 3000
     steps: int = 200
     n_train: int = 1920
     n_test: int = 2000
@@ -161,7 +164,7 @@ def pretrain(
 ) -> Pretrained:
     """Return a transformer trained to recall the value that followed a key.
 
-    Every sequence lists pairs and then asks for each of them in random order.
+    Every sequence lists pairs, one token each, and then asks for each of them in random order.
 
     Args:
         scale: Sizes, those of the study if ``None``.
@@ -192,58 +195,54 @@ def pretrain(
     return Pretrained(scale, model.gpt_neox.state_dict(), accuracy)
 
 
-def _sequences(n: int, seed: int) -> "tuple[Tensor, Tensor, Tensor]":
-    """Return tokens, position of the asked pair, and values: key value … key value asked-key."""
+def _sequences(n: int, seed: int) -> "tuple[Tensor, Tensor, Tensor, Tensor]":
+    """Return tokens (pairs, then a key), keys, values and position of the asked pair."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     keys = torch.rand(n, SYMBOLS, generator=generator).argsort(1)[:, :PAIRS]
     values = torch.randint(SYMBOLS, (n, PAIRS), generator=generator)
-    asked = torch.randint(PAIRS, (n,), generator=generator)
-    row = torch.arange(n)
-    tokens = torch.stack([keys, SYMBOLS + values], 2).flatten(1)
-    return torch.cat([tokens, keys[row, asked][:, None]], 1), asked, values
+    asked = torch.randint(PAIRS, (n, 1), generator=generator)
+    tokens = torch.cat([keys * SYMBOLS + values, FIRST_KEY + keys.gather(1, asked)], 1)
+    return tokens, keys, values, asked
 
 
 def _task(n: int, task: str, seed: int) -> "tuple[Tensor, Tensor]":
-    import torch
-
-    tokens, asked, values = _sequences(n, seed)
-    row = torch.arange(n)
+    tokens, keys, values, asked = _sequences(n, seed)
     if task == "content":
-        return tokens, (values[row, asked] + tokens[:, -1]) % CLASSES
-    return tokens, values[row, (asked + 1) % PAIRS] % CLASSES
+        labels = values.gather(1, asked) + keys.gather(1, asked)
+    else:
+        labels = values.gather(1, (asked + 1) % PAIRS)
+    return tokens, labels[:, 0] % CLASSES
 
 
 def _config(scale: Scale) -> Any:
     from transformers import GPTNeoXConfig
 
-    return GPTNeoXConfig(
+    config = GPTNeoXConfig(
         hidden_size=scale.width,
         num_hidden_layers=scale.layers,
         num_attention_heads=scale.heads,
         intermediate_size=4 * scale.width,
-        vocab_size=2 * SYMBOLS + 1,
-        max_position_embeddings=4 * PAIRS,
-        rotary_pct=1.0,
+        vocab_size=PAD + 1,
+        max_position_embeddings=2 * PAIRS,
         use_parallel_residual=False,
-        num_labels=CLASSES,
-        pad_token_id=2 * SYMBOLS,
-        bos_token_id=2 * SYMBOLS,
-        eos_token_id=2 * SYMBOLS,
+        pad_token_id=PAD,
+        bos_token_id=PAD,
+        eos_token_id=PAD,
     )
+    config.num_labels = CLASSES
+    return config
 
 
 def _recall(model: Any, n: int, seed: int) -> "tuple[Tensor, float]":
     import torch
 
-    tokens, _, values = _sequences(n, seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    order = torch.rand(n, PAIRS, generator=generator).argsort(1)
-    keys = tokens[:, : 2 * PAIRS : 2].gather(1, order)
-    answers = SYMBOLS + values.gather(1, order)
-    asked = torch.stack([keys, answers], 2).flatten(1)
-    logits = model(input_ids=torch.cat([tokens[:, :-1], asked], 1)).logits[:, 2 * PAIRS :: 2]
+    tokens, keys, values, _ = _sequences(n, seed)
+    order = torch.rand(n, PAIRS, generator=torch.Generator().manual_seed(seed)).argsort(1)
+    answers = FIRST_VALUE + values.gather(1, order)
+    asked = FIRST_KEY + keys.gather(1, order)
+    logits = model(input_ids=torch.cat([tokens[:, :PAIRS], asked], 1)).logits[:, PAIRS:]
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), answers.flatten())
     return loss, float((logits.argmax(-1) == answers).float().mean())
 

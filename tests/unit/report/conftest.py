@@ -25,6 +25,7 @@ def frame(n: int, names: tuple[str, str], text: str) -> pd.DataFrame:
         {
             "id": [f"r{i}" for i in range(n)],
             "text": [f"{text} {i}" for i in range(n)],
+            "other": [f"{text} other {i}" for i in range(n)],
             "label": [names[i % 2] for i in range(n)],
         }
     )

@@ -60,7 +60,7 @@ def test_texts_labels_and_columns_of_the_data_are_text(make_outcome, page):
         names=(SCRIPT, "good"),
         text=SCRIPT,
         columns={"text": SCRIPT, "label": "<b onclick=evil()>"},
-        data={"text": SCRIPT, "label": "<b onclick=evil()>"},
+        data={"text": SCRIPT, "label": "<b onclick=evil()>", "text_pair": "other"},
     )
     markup = Markup(render(hostile))
     assert set(markup.tags) == set(plain.tags)
@@ -68,6 +68,7 @@ def test_texts_labels_and_columns_of_the_data_are_text(make_outcome, page):
     assert not [name for _, name, _ in markup.attributes if name.startswith("on")]
     assert "alert('x')" in markup.said  # it is shown, as text
     assert "{{ 7*7 }}" in markup.said
+    assert "{{ 7*7 }} other" in markup.said  # the second text of a pair
 
 
 def test_invisible_characters_are_shown(make_outcome):
@@ -125,7 +126,10 @@ def test_figures_take_the_colours_of_the_page(page):
     for svg in drawn:
         styles = re.findall(r'style="([^"]*)"', svg)
         assert not [style for style in styles if re.search(r"(?:fill|stroke): #", style)]
-        assert any("currentColor" in style for style in styles)
+        # black is SVG's default, which matplotlib leaves out: every text must name its colour
+        texts = re.findall(r'<g id="[^"]*-text_\d+">\s*<g([^>]*)>', svg)
+        assert texts
+        assert all("currentColor" in text or "var(--" in text for text in texts), texts
 
 
 def said(outcome):

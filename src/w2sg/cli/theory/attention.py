@@ -221,11 +221,11 @@ def _figure(shape: _Shape, bits: float, subgaussian: float, ln2: bool) -> "Figur
     left.set_ylabel("bound on the gap")
     left.legend(loc="lower left")
 
+    runs = [
+        head_changes(DRAWN_WIDTH, d, parameterisation="full", seeds=DRAWN_HEADS, seed=d)
+        for d in HEAD_DIMS
+    ]
     for role, marker in (("q", "o"), ("k", "s"), ("v", "^")):
-        runs = [
-            head_changes(DRAWN_WIDTH, d, parameterisation="full", seeds=DRAWN_HEADS, seed=d)
-            for d in HEAD_DIMS
-        ]
         heights = np.array([run[role][:, 0].mean() / DRAWN_WIDTH for run in runs])
         errors = [run[role][:, 0].std(ddof=1) / DRAWN_HEADS**0.5 / DRAWN_WIDTH for run in runs]
         right.errorbar(HEAD_DIMS, heights, errors, marker=marker, ms=5, label=f"W_{role}")
