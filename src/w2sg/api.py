@@ -1,5 +1,6 @@
 """What Python users call: `run` a spec, and what comes back."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -79,11 +80,17 @@ class Result:
 
         return pd.read_parquet(self.outcome.of_role("evaluation").folder / "scores.parquet")
 
+    @property
+    def forecast(self) -> dict[str, Any] | None:
+        """What `preflight` forecast of this run, ``None`` if it was not asked."""
+        file = self.folder / "forecast.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
     def report(self, path: str | Path) -> Path:
         """Write the page and return its path."""
         from w2sg.report import render
 
-        write_atomically(Path(path), render(self.outcome))
+        write_atomically(Path(path), render(self.outcome, self.forecast))
         return Path(path)
 
     def best_arm(self) -> str:

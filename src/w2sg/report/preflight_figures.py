@@ -108,7 +108,8 @@ def theory(facts: dict[str, Any]) -> str | None:
     right.set_xlabel("penalty / mean feature variance")
     left.set_ylabel("squared error")
     for axes in (left, middle, right):
-        axes.legend(fontsize=8)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
     return to_svg(figure)
 
 
