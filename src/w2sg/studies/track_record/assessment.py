@@ -99,6 +99,8 @@ class Assessment:
             f"recommended way within 1 point of the best, or not distinguishable: {self.within}",
             f"mean regret {self.regret['forecast']:.4f}; always: "
             + ", ".join(f"{w} {r:.4f}" for w, r in self.regret.items() if w != "forecast"),
+            "regret saved against always (paired): "
+            + ", ".join(f"{way} {saved}" for way, saved in self.less_regret.items()),
             f"labels alone expected to win in {self.labels_expected} cells, did in "
             f"{self.labels_won}",
         ]
