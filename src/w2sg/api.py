@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2sg.diagnostics import Ledger
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
 from w2sg.runs.store import digest, write_atomically, write_json
@@ -45,6 +46,16 @@ class Result:
     def pgr(self) -> Estimate:
         """Performance gap recovered, or the reason why it is withheld."""
         return Estimate(**self.facts["pgr"])
+
+    @property
+    def ledger(self) -> Ledger:
+        """Gain = misfit + residual, in the log loss or the Brier score, with what it means."""
+        stored = dict(self.facts["ledger"])
+        stored["mean_teacher"] = None  # runs draw their inputs anew per seed
+        for name, value in stored.items():
+            if isinstance(value, dict):
+                stored[name] = Estimate(**value)
+        return Ledger(**stored)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_disk_that_fills_up_keeps_finished_stages(made, monkeypatch):
         before(path, ids, values)
 
     monkeypatch.setattr(compute, "write_probabilities", full)
-    with pytest.raises(StoreError, match="No space left on device.*Finished stages are kept"):
+    with pytest.raises(StoreError, match=r"No space left on device.*Finished stages are kept"):
         w2sg.run(made)
     stages = sorted(m.body["stage"] for m in Store(made["run"]["store"]).manifests())
     assert stages == ["labelled_data", "weak_teacher"]

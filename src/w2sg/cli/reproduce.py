@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from w2sg.studies.study import Study
 
 # subject → package with FIGURES (name → (module, title)) and figure_study(name) → () → Study
-SUBJECTS = {"mechanisms": "w2sg.studies.mechanisms"}
+SUBJECTS = {
+    "mechanisms": "w2sg.studies.mechanisms",
+    "discrepancy": "w2sg.studies.discrepancy",
+    "bias-variance": "w2sg.studies.bias_variance",
+    "coverage": "w2sg.studies.coverage",
+}
 
 
 def reproduce(

@@ -18,6 +18,7 @@ from w2sg.diagnostics.curves import (
 from w2sg.diagnostics.density import OverlapDensity, overlap_density
 from w2sg.diagnostics.dimension import RULES, IntrinsicDimension, intrinsic_dimension
 from w2sg.diagnostics.feature_space import FeatureSpaceOverlap, feature_space_overlap
+from w2sg.diagnostics.ledger import Ledger, MeanTeacher, ledger
 from w2sg.diagnostics.overlap import (
     CorrelationDimension,
     MomentAccumulator,
@@ -52,6 +53,8 @@ __all__ = [
     "FittedProbe",
     "IntrinsicDimension",
     "LayeredProjection",
+    "Ledger",
+    "MeanTeacher",
     "MomentAccumulator",
     "NoiseAndFloor",
     "OverlapDensity",
@@ -67,6 +70,7 @@ __all__ = [
     "feature_space_overlap",
     "fit_softmax",
     "intrinsic_dimension",
+    "ledger",
     "noise_and_floor",
     "overlap_density",
     "overlap_from_curves",

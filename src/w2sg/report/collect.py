@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg.gain import Estimate
 from w2sg.gain.break_even import BreakEven
+from w2sg.report.ledger import LedgerRows, ledger_rows
 from w2sg.report.trainings import Training, trainings
 from w2sg.spec import Spec, to_toml
 
@@ -182,6 +183,7 @@ class PageData:
     opr: Estimate | None
     best: Best
     break_even: BreakEven | None
+    ledger: LedgerRows | None
     agreement: Mapping[str, float | None]
     mistakes: Mistakes
     first_answer: FirstAnswer | None
@@ -243,6 +245,7 @@ def collect(outcome: "Outcome") -> PageData:
         opr=None if facts["opr"] is None else Estimate(**facts["opr"]),
         best=_best(facts["best"], chosen),
         break_even=None if facts["break_even"] is None else BreakEven(**facts["break_even"]),
+        ledger=ledger_rows(facts["ledger"]) if "ledger" in facts else None,
         agreement=facts["agreement"],
         mistakes=_mistakes(outcome, facts, seeds[0]),
         first_answer=_first_answer(outcome),

@@ -50,6 +50,18 @@ def in_points(value: Estimate, unit: bool = True) -> str:
     return f"{middle}{' points' if unit else ''} [{low}, {high}]"
 
 
+def in_units(value: Estimate) -> str:
+    """Return a number in its own unit with its interval, to three digits.
+
+    >>> in_units(Estimate(-0.5, -1.25, 0.4, None, 0.95, "percentile", None, 1, 9))
+    '−0.500 [−1.250, 0.400]'
+    """
+    if (told := triple(value)) is None:
+        return "withheld"
+    middle, low, high = (f"{x:.3f}".replace("-", "−") for x in told)
+    return f"{middle} [{low}, {high}]"
+
+
 def ratio(value: Estimate) -> str:
     """Return a ratio such as PGR with its interval.
 

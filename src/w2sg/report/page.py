@@ -96,7 +96,16 @@ def environment() -> "Environment":
     )
     made.filters |= {
         name: getattr(numbers, name)
-        for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
+        for name in (
+            "percent",
+            "in_percent",
+            "in_points",
+            "in_units",
+            "ratio",
+            "plain",
+            "seconds",
+            "minus",
+        )
     }
     made.filters |= {"visible": visible, "clipped": clipped, "label": label}
     made.globals |= {

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from w2sg import metrics
 from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled
+from w2sg.diagnostics.ledger import ledger
 from w2sg.gain import Estimate, gain, gap, opr, pgr
 from w2sg.gain.break_even import Curve, break_even
 
-VERSION = 1
+VERSION = 2
 WAYS = ("teacher", "strong_on_labelled", "student", "self_training", "student_then_labels", "mixed")
 N_EXAMPLES = 8
 
@@ -78,9 +79,12 @@ def evaluate(
             for arm in arms
             if arm != "teacher"
         },
-        "best": _best({arm: correct[arm] for arm in WAYS if arm in correct}, told),
+        "best": _best(_ways(correct, answers), told),
         "agreement": _agreement(of["student"], of["teacher"], test.labels),
         "mistakes": _mistakes(test, of["student"], of["teacher"]),
+        "ledger": asdict(
+            ledger(np.eye(p.shape[3])[test.labels], of["teacher"], of["student"], level=level)
+        ),
         "break_even": None,
     }
     if curve is not None:
@@ -150,6 +154,18 @@ def _estimate(
     if low not in correct or high not in correct:
         return None
     return asdict(statistic(correct[low], correct[high], **told))
+
+
+def _ways(
+    correct: dict[str, FloatArray], answers: Mapping[int, Mapping[str, Any]]
+) -> dict[str, FloatArray]:
+    """The ways of using the data, each once: with `student.labelled` two names mean one model."""
+    first = next(iter(answers.values()))
+    ways: dict[str, FloatArray] = {}
+    for arm in (name for name in WAYS if name in correct):
+        if not any(np.array_equal(first[arm][1], first[other][1]) for other in ways):
+            ways[arm] = correct[arm]
+    return ways
 
 
 def _best(ways: dict[str, FloatArray], told: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ its own standard errors. Beside the intervals of ``w2sg.gain`` stands the plain 
 which draws rows and columns with replacement and reads off percentiles.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -230,3 +231,17 @@ def _plain_interval(
     with np.errstate(divide="ignore", invalid="ignore"):  # the plain way has no gate
         low, high = np.quantile((student - teacher) / (ceiling - teacher), [0.025, 0.975])
     return float(low), float(high)
+
+
+FIGURES = {"INTERVALS": ("coverage", "Coverage of the intervals and the pass rate of the gap gate")}
+
+
+def figure_study(name: str) -> Callable[[], Study]:
+    """Return the function that makes the figure.
+
+    >>> callable(figure_study("INTERVALS"))
+    True
+    """
+    if name not in FIGURES:
+        raise ValueError(f"figure must be one of {', '.join(FIGURES)}, got {name!r}")
+    return coverage

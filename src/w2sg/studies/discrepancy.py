@@ -4,6 +4,7 @@ Three figures: the paper's bounds, its excess risks, and its two ratios. The mea
 the released notebook (latent coordinates, least squares, 40 draws); the exact curves are ours.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -335,3 +336,22 @@ def _opr(risks: Array) -> Array:
 
 def _axis_label(sweep: str) -> str:
     return f"labels n (N = {N_PSEUDO})" if sweep == "n" else f"pseudo-labels N (n = {N_LABELS})"
+
+
+FIGURES = {
+    "BOUNDS": ("bound_illustration", "The paper's bounds beside the exact ratios"),
+    "RISKS": ("excess_risks", "Excess risks against n and N, theory over measurement"),
+    "RATIOS": ("gap_ratios", "PGR and OPR against n and N, theory over measurement"),
+}
+
+
+def figure_study(name: str) -> Callable[[], Study]:
+    """Return the function that makes one figure.
+
+    >>> callable(figure_study("BOUNDS"))
+    True
+    """
+    makers = {"BOUNDS": bound_illustration, "RISKS": excess_risks, "RATIOS": gap_ratios}
+    if name not in makers:
+        raise ValueError(f"figure must be one of {', '.join(FIGURES)}, got {name!r}")
+    return makers[name]

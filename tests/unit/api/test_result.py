@@ -63,7 +63,7 @@ def test_opened_again(result):
     assert again.spec == result.spec
     assert again.outcome.computed == ()
     assert w2sg.open_result(result.folder / "spec.toml").gain == result.gain
-    with pytest.raises(ValueError, match="there is no 'celing' of seed 0; arms: .*ceiling"):
+    with pytest.raises(ValueError, match=r"there is no 'celing' of seed 0; arms: .*ceiling"):
         again.classifier(arm="celing")
     with pytest.raises(ValueError, match="of seed 7"):
         again.classifier(seed=7)
@@ -145,7 +145,10 @@ def test_objects_of_python(word_csv, tmp_path, monkeypatch):
     mine = losses.Loss("mine", lambda z, q, context: ((z.softmax(-1) - q) ** 2).sum(-1))
     made = tables(
         word_csv, tmp_path, tmp_path / "store", run={"references": []},
-        teacher={"kind": "sklearn", "estimator": w2sg.Named(ComplementNB(), name="nb", version="1")},
+        teacher={
+            "kind": "sklearn",
+            "estimator": w2sg.Named(ComplementNB(), name="nb", version="1"),
+        },
         student={
             "model": w2sg.Named((given.model, given.tokenizer), name="tiny", version="1"),
             "loss": w2sg.Named(mine, name="mine", version="1"),

@@ -156,7 +156,7 @@ def test_the_head_depends_on_the_seed_and_nothing_else(tiny_model):
 def test_unknown_models(tmp_path):
     with pytest.raises(ValueError, match=r"'\./nowhere' is not known: give a folder saved with"):
         load_classifier("./nowhere", ("a", "b"), seed=0)
-    with pytest.raises(ValueError, match="the folder has no config.json"):
+    with pytest.raises(ValueError, match=r"the folder has no config\.json"):
         load_classifier(str(tmp_path), ("a", "b"), seed=0)
     for ask in (fingerprint, lambda name: load_classifier(name, ("a", "b"), seed=0)):
         with pytest.raises(ValueError, match=r"'no-such-org/no-such-model' cannot be loaded"):

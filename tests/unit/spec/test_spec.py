@@ -90,8 +90,8 @@ def test_frozen_and_the_source_untouched():
 
 
 def test_overrides():
-    given = ["student.lr=1e-4", "run.seeds=[3, 4]", "student.loss=symmetric:1:0.1", "run.preview=false",
-             "data.text = body", 'data.label="a=b"']  # fmt: skip
+    given = ["student.lr=1e-4", "run.seeds=[3, 4]", "student.loss=symmetric:1:0.1",
+             "run.preview=false", "data.text = body", 'data.label="a=b"']  # fmt: skip
     spec = load(LEAST, parse_overrides(given))
     assert spec.student.lr == 1e-4
     assert spec.run.seeds == (3, 4)
@@ -99,9 +99,9 @@ def test_overrides():
     assert spec.run.preview is False
     assert (spec.data.text, spec.data.label) == ("body", "a=b")
     for wrong in ("student.epochs", "epochs=1"):
-        with pytest.raises(SpecError, match="write table.field=value"):
+        with pytest.raises(SpecError, match=r"write table\.field=value"):
             parse_overrides([wrong])
-    with pytest.raises(SpecError, match="data.bundled is not a table"):
+    with pytest.raises(SpecError, match=r"data\.bundled is not a table"):
         load(LEAST, {"data.bundled.x": 1})
 
 

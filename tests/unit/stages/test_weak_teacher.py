@@ -83,13 +83,17 @@ def test_cross_fitted_teachers_never_saw_their_rows():
 
 def test_real_teachers_learn():
     parts = divide(word_table(400), n_labelled=150, n_unlabelled=150, n_test=50, seed=0)
+
+    def counts(rows):
+        return np.array([[t.count(f"w{i} ") for i in range(200)] for t in rows.texts], dtype=float)
+
     for fit in (
         lambda rows, seed: weak_teacher.tfidf(rows, folds=3, seed=seed),
-        lambda rows, seed: weak_teacher.sklearn(rows, estimator="RidgeClassifier", folds=3, seed=seed),
-        lambda rows, seed: weak_teacher.probe(
-            rows, features_of=lambda some: np.array([[t.count(f"w{i} ") for i in range(200)] for t in some.texts]) * 1.0, seed=seed
+        lambda rows, seed: weak_teacher.sklearn(
+            rows, estimator="RidgeClassifier", folds=3, seed=seed
         ),
-    ):  # fmt: skip
+        lambda rows, seed: weak_teacher.probe(rows, features_of=counts, seed=seed),
+    ):
         found = predictions(
             fit, parts.labelled, parts.unlabelled, parts.test.unlabelled(), cross_fit=0, seed=0
         )
