@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from w2sg._version import __version__
 
 if TYPE_CHECKING:
-    from w2sg.api import Result, open_result, run
+    from w2sg.api import Result, open_result, preflight, run
     from w2sg.spec import Named, SpecError
 
 _HOMES = {
@@ -17,9 +17,10 @@ _HOMES = {
     "Result": "w2sg.api",
     "SpecError": "w2sg.spec",
     "open_result": "w2sg.api",
+    "preflight": "w2sg.api",
     "run": "w2sg.api",
 }
-__all__ = ["Named", "Result", "SpecError", "__version__", "open_result", "run"]
+__all__ = ["Named", "Result", "SpecError", "__version__", "open_result", "preflight", "run"]
 
 
 def __getattr__(name: str) -> Any:

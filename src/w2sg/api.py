@@ -1,5 +1,6 @@
 """What Python users call: `run` a spec, and what comes back."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from w2sg.spec import Spec, load, to_toml
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from w2sg.runs.preflight import Preflight
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,17 @@ class Result:
 
         return pd.read_parquet(self.outcome.of_role("evaluation").folder / "scores.parquet")
 
+    @property
+    def forecast(self) -> dict[str, Any] | None:
+        """What `preflight` forecast of this run, ``None`` if it was not asked."""
+        file = self.folder / "forecast.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
     def report(self, path: str | Path) -> Path:
         """Write the page and return its path."""
         from w2sg.report import render
 
-        write_atomically(Path(path), render(self.outcome))
+        write_atomically(Path(path), render(self.outcome, self.forecast))
         return Path(path)
 
     def best_arm(self) -> str:
@@ -192,6 +201,50 @@ def run(
         shutil.move(Path(beside) / "result.json", folder / "result.json")
     result.report(folder / "report.html")
     return result
+
+
+def preflight(
+    spec: str | Path | Mapping[str, Any] | Spec,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    watch: Watch | None = None,
+) -> "Preflight":
+    """Forecast a run before training anything: will it help, how sure is that, what to do instead.
+
+    Writes ``forecast.json`` and ``preflight.html`` into the folder that the run itself will use.
+
+    Args:
+        spec: As for `run`.
+        overrides: As for `run`.
+        watch: Called with every event.
+
+    Returns:
+        The forecast; ``.verdict`` is *train: …*, *do not train: …* or *cannot tell: …*, ``.facts``
+        all of it as JSON.
+
+    Raises:
+        SpecError: The spec is wrong.
+        ValueError: The data cannot be used, or are too thin for a forecast.
+        RunFailed: Features could not be made.
+    """
+    from w2sg.report.preflight_page import render_preflight
+    from w2sg.runs.preflight import preflight as forecast_run
+
+    checked = _stored_model(spec if isinstance(spec, Spec) else load(spec, overrides))
+    found = forecast_run(checked, watch=watch)
+    folder = preflight_folder(checked)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"started": found.manifest.started, "key": found.manifest.key, **found.facts}
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        write_json(Path(beside) / "forecast.json", record)
+        shutil.move(Path(beside) / "forecast.json", folder / "forecast.json")
+    write_atomically(folder / "preflight.html", render_preflight(found))
+    return found
+
+
+def preflight_folder(spec: Spec) -> Path:
+    """Return where the forecast of a run is written: the folder of the run."""
+    return Path(spec.run.store) / "runs" / run_id(spec)
 
 
 def open_result(folder: str | Path) -> Result:

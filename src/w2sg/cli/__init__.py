@@ -14,6 +14,7 @@ app = App(
 )
 COMMANDS = {
     "run": ("run:run", "Run a spec: teacher, pseudo-labels, student, references, report."),
+    "preflight": ("preflight:preflight", "Will it help? A forecast before any training."),
     "report": ("report:report", "Write the page of a finished run again."),
     "predict": ("predict:predict", "Label new rows with the best student of a run."),
     "status": ("status:status", "What is stored, what failed and why."),

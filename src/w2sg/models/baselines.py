@@ -21,7 +21,7 @@ class TfidfModel:
         weights: Shape (K, terms).
         bias: Shape (K,).
         penalty: The inverse penalty C that cross-validation chose.
-        cv_accuracy: Its cross-validated accuracy on the labelled rows.
+        cv_accuracy: Its cross-validated accuracy on the labelled rows; ``None`` where C was given.
     """
 
     vocabulary: tuple[str, ...]
@@ -29,7 +29,7 @@ class TfidfModel:
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
     penalty: float
-    cv_accuracy: float
+    cv_accuracy: float | None
 
     def predict_proba(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None
@@ -51,6 +51,7 @@ def fit_tfidf(
     n_classes: int,
     folds: int,
     seed: int,
+    penalty: float | None = None,
 ) -> TfidfModel:
     """Return TF-IDF + logistic regression, its penalty chosen by cross-validated log-loss.
 
@@ -61,6 +62,7 @@ def fit_tfidf(
         n_classes: K; every class must occur.
         folds: Folds of the cross-validation, fewer where a class has fewer rows.
         seed: Of the folds.
+        penalty: C of `C_GRID`, where it was chosen before; then nothing is cross-validated.
 
     Raises:
         ValueError: A class has fewer than two rows.
@@ -71,14 +73,14 @@ def fit_tfidf(
     rows = np.array(join_pairs(texts, pairs), dtype=object)
     splits = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
     losses, hits = np.zeros(len(C_GRID)), np.zeros(len(C_GRID))
-    for train, held_out in splits.split(rows, labels):
+    for train, held_out in splits.split(rows, labels) if penalty is None else ():
         vectorizer = _vectorizer().fit(rows[train])
         seen, unseen = vectorizer.transform(rows[train]), vectorizer.transform(rows[held_out])
         for i, model in enumerate(_path(seen, labels[train], C_GRID)):
             p = model.predict_proba(unseen)
             losses[i] -= np.log(np.maximum(p[np.arange(len(p)), labels[held_out]], 1e-12)).sum()
             hits[i] += (p.argmax(axis=1) == labels[held_out]).sum()
-    best = int(losses.argmin())
+    best = int(losses.argmin()) if penalty is None else C_GRID.index(penalty)
     vectorizer = _vectorizer().fit(rows)
     *_, model = _path(vectorizer.transform(rows), labels, C_GRID[: best + 1])
     weights, bias = model.coef_, model.intercept_
@@ -91,7 +93,7 @@ def fit_tfidf(
         weights=np.asarray(weights, dtype=np.float64),
         bias=np.asarray(bias, dtype=np.float64),
         penalty=C_GRID[best],
-        cv_accuracy=float(hits[best] / len(rows)),
+        cv_accuracy=float(hits[best] / len(rows)) if penalty is None else None,
     )
 
 

@@ -4,12 +4,14 @@ import base64
 import csv
 import hashlib
 import io
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from w2sg.report import figures, numbers
 from w2sg.report.answer import answer
+from w2sg.report.beside import ForecastBeside, beside
 from w2sg.report.collect import METRICS, TEACHERS, TITLES, PageData, collect
 from w2sg.report.texts import clipped, label, visible
 
@@ -19,29 +21,37 @@ if TYPE_CHECKING:
     from w2sg.runs.execute import Outcome
 
 
-def render(outcome: "Outcome") -> str:
+def render(outcome: "Outcome", forecast: Mapping[str, Any] | None = None) -> str:
     """Return the page of a finished run as HTML; equal results give equal bytes.
 
     Args:
         outcome: The run as it lies in its store.
+        forecast: What was forecast of it before.
     """
-    return html(collect(outcome))
+    page = collect(outcome)
+    return html(page, None if forecast is None else beside(forecast, page, _begun(outcome)))
 
 
-def html(page: PageData) -> str:
-    """Return the page of collected data as HTML."""
+def html(page: PageData, forecast: "ForecastBeside | None" = None) -> str:
+    """Return the page of collected data as HTML, a forecast beside the outcome if there is one."""
     drawings = (figures.arms(page), figures.break_even(page), figures.training_curves(page))
-    environment = _environment()
-    script = environment.get_template("page.js").render()
+    templates = environment()
+    script = templates.get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         page=page,
+        forecast=forecast,
         answer=answer(page),
         figures={drawing.name: drawing for drawing in drawings if drawing is not None},
         script=script,
         script_hash=f"sha256-{digest}",
         table_csv=f"data:text/csv;charset=utf-8,{quote(table_csv(page))}",
     )
+
+
+def _begun(outcome: "Outcome") -> float | None:
+    trained = [m for m in outcome.manifests.values() if m.body["stage"] == "strong_student"]
+    return min((m.started for m in trained), default=None)
 
 
 def table_csv(page: PageData) -> str:
@@ -72,10 +82,11 @@ def table_csv(page: PageData) -> str:
 
 
 @cache
-def _environment() -> "Environment":
+def environment() -> "Environment":
+    """Return the templates with the filters that write numbers and texts."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("w2sg.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -83,7 +94,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    environment.filters |= {
+    made.filters |= {
         name: getattr(numbers, name)
         for name in (
             "percent",
@@ -96,10 +107,10 @@ def _environment() -> "Environment":
             "minus",
         )
     }
-    environment.filters |= {"visible": visible, "clipped": clipped, "label": label}
-    environment.globals |= {
+    made.filters |= {"visible": visible, "clipped": clipped, "label": label}
+    made.globals |= {
         "over_seeds": numbers.over_seeds,
         "titles": TITLES,
         "teachers": TEACHERS,
     }
-    return environment
+    return made

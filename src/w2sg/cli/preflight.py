@@ -1,0 +1,143 @@
+"""`w2sg preflight`: will it help, how sure is that, and what to do instead."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from w2sg.runs.preflight import Preflight
+
+
+def preflight(
+    spec: Path | None = None,
+    *,
+    set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
+    record: Annotated[bool, Parameter(name="--record", negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Forecast a run from frozen features and the few labels, before any training.
+
+    Parameters
+    ----------
+    spec
+        A TOML file, the same that `w2sg run` takes.
+    set
+        Any field, as in --set data.n_labelled=200; may be repeated.
+    record
+        Show how earlier forecasts did, instead of making one.
+    as_json
+        Print JSON instead of tables.
+    """
+    from w2sg.spec import SpecError, parse_overrides
+
+    if record:
+        return _show_record(as_json)
+    overrides = parse_overrides(set)
+    if spec is None and not overrides:
+        raise SpecError("give a spec, as in `w2sg preflight spec.toml`, or --record")
+    from rich.console import Console
+
+    from w2sg.api import preflight as forecast
+    from w2sg.api import preflight_folder
+    from w2sg.cli.progress import Live
+
+    console = Console(highlight=False, stderr=as_json)
+    with Live(console) as live:
+        found = forecast({"data": {}} if spec is None else spec, overrides, watch=live.watch)
+    if as_json:
+        import json
+
+        print(json.dumps(found.facts, indent=1, allow_nan=False))
+        return 0
+    show(found, console)
+    console.print(
+        f"page    {preflight_folder(found.spec) / 'preflight.html'}", markup=False, soft_wrap=True
+    )
+    return 0
+
+
+def show(found: "Preflight", console: "Console") -> None:
+    """Print the verdict and what it rests on."""
+    from rich.table import Table
+
+    from w2sg.report.preflight_page import way_rows
+
+    facts = found.facts
+    console.print(found.verdict, markup=False, style="bold")
+    table = Table(title="What a run would show, 90 % prediction intervals", title_justify="left")
+    for name in ("", "accuracy, %", "over teacher, points"):
+        table.add_column(name, justify="left" if not name else "right")
+    predicted = facts["prediction"]
+    table.add_row("teacher", _told(predicted["accuracy"]["teacher"]), "")
+    for row in way_rows(facts):
+        table.add_row(row["name"], _told(row["accuracy"]), _told(row["gain"]))
+    table.add_row("ceiling", _told(predicted["accuracy"]["ceiling"]), "")
+    console.print(table)
+    if not predicted["calibrated"]:
+        console.print("The intervals count sampling alone: there is no track record to widen them.")
+    gap, spaces, advice = facts["gap"], facts["spaces"], facts["advice"]
+    console.print(f"gap     strong model on your labels − teacher, held out: {_told(gap)} points")
+    dims = f"strong {spaces['strong']['effective']:.0f}"
+    if spaces["weak"] is not None:
+        dims += f", weak {spaces['weak']['effective']:.0f}"
+    if spaces["overlap"] is not None:
+        dims += (
+            f", shared {spaces['overlap']:.1f} "
+            f"[{spaces['overlap_low']:.1f}, {spaces['overlap_high']:.1f}]"
+        )
+    console.print(f"spaces  effective dimensions: {dims}", markup=False)
+    failing = [a["name"] for a in facts["overlay"]["assumptions"] if a["holds"] is False]
+    console.print(f"theory  fails: {'; '.join(failing) if failing else 'nothing'}", markup=False)
+    settings = ", ".join(f"{s['name']} {s['value']}" for s in advice["settings"])
+    console.print(f"advice  {settings}", markup=False)
+    console.print(f"        {advice['worth']}", markup=False)
+    console.print(f"seeds   {advice['seeds_reason']}", markup=False)
+    if advice["hours"] is not None:
+        console.print(f"hours   {advice['hours']:.2f}: {advice['hours_reason']}", markup=False)
+
+
+def _told(value: dict[str, Any]) -> str:
+    if value["estimate"] is None:
+        return "withheld"
+    ends = (value[name] for name in ("estimate", "low", "high"))
+    return "{:.1f} \\[{:.1f}, {:.1f}]".format(*(100 * end for end in ends))
+
+
+def _show_record(as_json: bool) -> int:
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from w2sg.forecast.record import packaged_record
+    from w2sg.studies.track_record import assess
+
+    record = packaged_record()
+    if not record.cells:
+        raise ValueError("this w2sg comes without a track record; see docs/how-to/preflight.md")
+    found = assess(record)
+    if as_json:
+        print(json.dumps(asdict(found), indent=1, allow_nan=False))
+        return 0
+    console = Console(highlight=False)
+    table = Table(title="Every forecast made without its family of data", title_justify="left")
+    for name in ("cell", "gain forecast", "interval", "gain", "recommended", "regret"):
+        table.add_column(name, justify="left" if name in ("cell", "recommended") else "right")
+    for row in found.cells:
+        inside = "" if row.low <= row.gain <= row.high else " missed"
+        table.add_row(
+            row.name,
+            f"{100 * row.predicted_gain:+.1f}",
+            f"{100 * row.low:+.1f} – {100 * row.high:+.1f}{inside}",
+            f"{100 * row.gain:+.1f}",
+            row.way,
+            f"{100 * row.regret:.1f}",
+        )
+    console.print(table)
+    for line in found.lines():
+        console.print(line, markup=False)
+    return 0

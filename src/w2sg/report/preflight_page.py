@@ -1,0 +1,69 @@
+"""The page of a forecast: the verdict first, then what it rests on."""
+
+from typing import TYPE_CHECKING, Any
+
+from w2sg.forecast.advice import NAMES
+from w2sg.gain import Estimate
+from w2sg.report import preflight_figures
+from w2sg.report.collect import TEACHERS
+from w2sg.report.page import environment
+from w2sg.spec import to_toml
+
+if TYPE_CHECKING:
+    from w2sg.runs.preflight import Preflight
+
+HEADLINES = {
+    "train": ("yes", "Train."),
+    "do not train": ("no", "Do not train on the weak labels."),
+    "cannot tell": ("", "These data cannot tell whether it will help."),
+}
+
+
+def render_preflight(found: "Preflight") -> str:
+    """Return the page of a forecast as HTML; equal forecasts give equal bytes.
+
+    Args:
+        found: The forecast as it lies in its store.
+    """
+    facts, spec = found.facts, found.spec
+    verdict = facts["verdict"]
+    kind, headline = HEADLINES[verdict["answer"]]
+    return (
+        environment()
+        .get_template("preflight.html")
+        .render(
+            facts=facts,
+            spec=spec,
+            source=spec.data.bundled or spec.data.path or spec.data.hub,
+            kind=kind,
+            headline=headline,
+            teacher=TEACHERS[spec.teacher.kind],
+            ways=way_rows(facts),
+            gap=Estimate(**facts["gap"]),
+            names=NAMES,
+            spec_text=to_toml(spec),
+            seconds=found.manifest.seconds,
+            versions=found.manifest.environment,
+            figures={
+                "predicted": preflight_figures.predicted(facts),
+                "curves": preflight_figures.curves(facts),
+                "theory": preflight_figures.theory(facts),
+            },
+        )
+    )
+
+
+def way_rows(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per way, best first: its name, accuracy and gain, each with its interval."""
+    found = facts["prediction"]
+    order = sorted(NAMES, key=lambda way: -found["gain"][way]["estimate"])
+    return [
+        {
+            "way": way,
+            "name": NAMES[way],
+            "accuracy": found["accuracy"][way],
+            "gain": found["gain"][way],
+            "as_good": way in facts["advice"]["as_good"],
+        }
+        for way in order
+    ]

@@ -1,0 +1,347 @@
+"""The forecast of a run: features and teacher from the store, the answer beside it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from w2sg._seeds import child_seed
+from w2sg.data.examples import Labelled, Unlabelled
+from w2sg.data.parts import Parts
+from w2sg.forecast import Evidence, forecast
+from w2sg.forecast.advice import Cost
+from w2sg.forecast.record import Record, packaged_record
+from w2sg.forecast.summary import summarise
+from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
+from w2sg.runs.graph import FEATURES_VERSION, Call, Graph
+from w2sg.runs.payloads import Artifact, read_parts
+from w2sg.runs.plan import data_calls
+from w2sg.runs.resolve import settings_of, teacher_columns
+from w2sg.runs.store import Manifest, Store, digest
+from w2sg.spec import Named, Spec
+from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
+from w2sg.stages.rehearsal_teacher import RehearsalTeacher
+
+VERSION = 1
+# forward and backward pass of a training step against one forward pass
+STEP_COST = 3.0
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """A forecast as it lies in its store.
+
+    Attributes:
+        spec: The run that it is about.
+        manifest: Its identity, when it was made, how long it took.
+        folder: Its artifact.
+    """
+
+    spec: Spec
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The whole forecast as JSON."""
+        return self.manifest.facts
+
+    @property
+    def verdict(self) -> str:
+        """*train: …*, *do not train: …* or *cannot tell: …*."""
+        found = self.facts["verdict"]
+        return f"{found['answer']}: {found['reason']}"
+
+
+def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None = None) -> Preflight:
+    """Forecast a run from frozen features, its teacher and its labels; nothing is fine-tuned.
+
+    Test rows take no part: their labels are never read.
+
+    Args:
+        spec: The run.
+        watch: Called with every event.
+        record: Cells to learn from; the packaged ones if ``None``.
+
+    Raises:
+        ValueError: The data cannot be used, or are too thin for a forecast.
+        RunFailed: Features could not be made.
+        StoreError: The store cannot be written.
+    """
+    from w2sg.models.backbone import resolve_precision
+
+    _check(spec)
+    began = time.time()
+    tell = watch or (lambda _: None)
+    store = Store(Path(spec.run.store))
+    seed = spec.run.seeds[0]
+    quick = spec.model_copy(
+        update={"run": spec.run.model_copy(update={"seeds": (seed,), "preview": False})}
+    )
+    tables = labelled_data.read(spec.data, keep=teacher_columns(spec.teacher))
+    run = Execution(store, tell, tables=tables, data=spec.data, loggers=())
+    data = data_calls(quick, tables.fingerprints)
+    for call in data.values():
+        _ensure(run, call)
+    facts = {s: run.manifests[call.key].facts for s, call in data.items()}
+    graph = Graph(quick, data, facts, resolve_precision("auto"))
+    parts = read_parts(_artifact(run, data[seed].key))
+    _check_labels(parts)
+    features = _features_call(graph, seed)
+    known = packaged_record() if record is None else record
+    call = _call(graph, seed, features, known)
+    with store.lock(call.key):
+        manifest, _ = store.read(call.key)
+        if manifest is not None and manifest.status == "done":
+            tell(Event("cached", call, manifest=manifest))
+            return Preflight(spec, manifest, store.folder(call.key))
+        for needed in graph.calls.values():
+            _ensure(run, needed)
+        tell(Event("started", call))
+        evidence = _evidence(quick, graph, run, parts, features)
+        cost = _cost(spec, store, run.manifests[features], facts[seed]["rows"], graph)
+        found = forecast(
+            evidence,
+            record=known,
+            cost=cost,
+            policy=spec.student.policy,
+            loss=_name(spec.student.loss),
+            seed=seed,
+        )
+        manifest = store.write(
+            Manifest(
+                key=call.key,
+                body=dict(call.body),
+                status="done",
+                facts=summarise(found, evidence, known),
+                environment=environment(),
+                started=began,
+                seconds=time.time() - began,
+            )
+        )
+        tell(Event("done", call, manifest=manifest))
+    return Preflight(spec, manifest, store.folder(call.key))
+
+
+def _check(spec: Spec) -> None:
+    if spec.data.n_labelled == 0:
+        raise ValueError(
+            "no labels: data.n_labelled is 0, and a forecast needs at least 10 true labels of each "
+            "class; label some rows and set data.n_labelled"
+        )
+    teacher, student = spec.teacher, spec.student
+    same = teacher.kind in ("probe", "finetune") and teacher.model == student.model
+    if same and teacher.layers is None:
+        raise ValueError(
+            f"teacher.model = {teacher.model!r} is the student's model: teacher and student are "
+            "the same, so there is no gap to recover; set teacher.layers or a weaker teacher"
+        )
+
+
+def _check_labels(parts: Parts) -> None:
+    """Refuse labels that no forecast can be made from before minutes go into features."""
+    n, k = len(parts.labelled), len(parts.label_names)
+    Evidence(
+        parts.labelled.labels,
+        np.arange(2.0 * (n + 10)).reshape(-1, 2),
+        np.full((n + 10, k), 1 / k),
+        label_names=parts.label_names,
+    )
+
+
+def _ensure(run: Execution, call: Call) -> Manifest:
+    try:
+        return run.ensure(call)
+    except RunFailed as failure:
+        if isinstance(failure.__cause__, ValueError):
+            raise ValueError(str(failure.__cause__)) from failure
+        raise
+
+
+def _artifact(run: Execution, key: str) -> Artifact:
+    return Artifact(run.manifests[key], run.store.folder(key))
+
+
+def _features_call(graph: Graph, seed: int) -> str:
+    names = ("labelled", "unlabelled", "test")
+    frozen = {
+        **graph.model_identity(graph.settings.model),
+        "max_length": graph.settings.max_length,
+        "precision": graph.settings.precision,
+    }
+    return graph.add(
+        "features",
+        FEATURES_VERSION,
+        frozen,
+        {"texts": digest(sorted({graph.part(seed, f"{name}_texts") for name in names}))},
+        needs={f"data/{seed}": graph.data[seed].key},
+        given={"model": graph.settings.model},
+        role="features",
+        label="frozen features",
+    )
+
+
+def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
+    spec = graph.spec
+    teacher = spec.teacher.model_dump(mode="json")
+    if isinstance(spec.teacher.estimator, Named):
+        teacher["estimator"] = graph.object_identity("teacher.estimator", spec.teacher.estimator)
+    if spec.teacher.kind in ("probe", "finetune"):
+        teacher |= graph.model_identity(spec.teacher.model)
+    settings = {
+        "teacher": teacher,
+        "policy": spec.student.policy,
+        "loss": _name(spec.student.loss),
+        "epochs": spec.student.epochs,
+        "references": list(spec.run.references),
+        "record": [cell.name for cell in record.cells],
+        "seed": seed,
+    }
+    names = ("labelled", "unlabelled", "given")
+    inputs = {name: graph.part(seed, name) for name in names}
+    body = {
+        "stage": "preflight",
+        "version": VERSION,
+        "spec": settings,
+        "inputs": {**inputs, "features": features},
+    }
+    return Call("preflight", body, label="forecast")
+
+
+def _evidence(spec: Spec, graph: Graph, run: Execution, parts: Parts, features: str) -> Evidence:
+    stored = _artifact(run, features)
+    values = np.load(stored.folder / "features.npy", allow_pickle=False)
+    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
+    row_of = {name: i for i, name in enumerate(ids)}
+    used = [*parts.labelled.ids, *parts.unlabelled.ids]
+    made = _teacher(spec, graph, run.context["tables"], parts)
+    teacher = rehearsal_teacher.softened(
+        made, labels=spec.teacher.labels, temperature=spec.teacher.temperature
+    )
+    return Evidence(
+        parts.labelled.labels,
+        values[[row_of[name] for name in used]].astype(np.float64),
+        teacher.answers,
+        refit=teacher.refit,
+        weak=teacher.weak,
+        weak_note=teacher.note,
+        label_names=parts.label_names,
+        n_test=len(parts.test),
+        n_seeds=len(spec.run.seeds),
+    )
+
+
+def _teacher(
+    spec: Spec, graph: Graph, tables: labelled_data.Tables, parts: Parts
+) -> RehearsalTeacher:
+    t = spec.teacher
+    seed = spec.run.seeds[0]
+    labelled, unlabelled = parts.labelled, parts.unlabelled
+    texts = [*labelled.texts, *unlabelled.texts]
+    pairs = None if labelled.pairs is None else [*labelled.pairs, *(unlabelled.pairs or ())]
+    k = len(parts.label_names)
+    if t.kind == "column":
+        columns = teacher_columns(t)
+        asked = (
+            (tables.main, labelled.unlabelled()),
+            (tables.unlabelled or tables.main, unlabelled),
+        )
+        told = [
+            weak_teacher.column(table.extra, parts.label_names, columns).predict(part)
+            for table, part in asked
+        ]
+        return RehearsalTeacher(np.vstack(told), None, None, None)
+    if t.kind in ("tfidf", "sklearn"):
+        fit = _tfidf(labelled, texts, pairs, k, t.folds, seed)
+        if t.kind == "sklearn":
+            fit = _sklearn(labelled, unlabelled, graph, t, seed)
+        return rehearsal_teacher.of_texts(texts, pairs, fit, len(labelled), seed=seed)
+    from w2sg.models.features import pooled_features
+
+    x = pooled_features(
+        t.model,
+        texts,
+        pairs,
+        layers=t.layers,
+        max_length=graph.settings.max_length,
+        precision=graph.settings.precision,
+    )
+    note = "a head on the teacher's frozen features stands for the fine-tuned teacher"
+    return rehearsal_teacher.of_features(
+        x.astype(np.float64),
+        labelled.labels,
+        k,
+        seed=child_seed(seed, "folds"),
+        note=note if t.kind == "finetune" else None,
+    )
+
+
+def _tfidf(
+    labelled: Labelled, texts: list[str], pairs: list[str] | None, k: int, folds: int, seed: int
+) -> rehearsal_teacher.Refit:
+    from w2sg.models.baselines import fit_tfidf
+
+    penalty: list[float] = []  # chosen by the first fit, which has all labels
+
+    def fit(seen: NDArray[np.int64]) -> NDArray[np.float64]:
+        model = fit_tfidf(
+            [labelled.texts[i] for i in seen],
+            labelled.labels[seen],
+            None if labelled.pairs is None else [labelled.pairs[i] for i in seen],
+            n_classes=k,
+            folds=folds,
+            seed=child_seed(seed, "folds"),
+            penalty=penalty[0] if penalty else None,
+        )
+        penalty.append(model.penalty)
+        return model.predict_proba(texts, pairs)
+
+    return fit
+
+
+def _sklearn(
+    labelled: Labelled, unlabelled: Unlabelled, graph: Graph, teacher: Any, seed: int
+) -> rehearsal_teacher.Refit:
+    estimator = teacher.estimator
+    given = estimator.value if isinstance(estimator, Named) else estimator
+    names = np.array(labelled.ids, dtype=object)
+
+    def fit(seen: NDArray[np.int64]) -> NDArray[np.float64]:
+        made = weak_teacher.sklearn(
+            labelled.take(names[seen]), estimator=given, folds=teacher.folds, seed=seed
+        )
+        return np.vstack([made.predict(labelled.unlabelled()), made.predict(unlabelled)])
+
+    return fit
+
+
+def _cost(
+    spec: Spec, store: Store, features: Manifest, rows: Mapping[str, int], graph: Graph
+) -> Cost:
+    """Return what a training costs: from a stored one of the same model, else from the features."""
+    settings = settings_of(spec, graph.settings.precision)
+    count = 1 + len(spec.run.references)
+    epoch_rows = settings.epochs * rows["unlabelled"]
+    like = {"policy": settings.policy, "precision": settings.precision}
+    like |= graph.model_identity(settings.model)
+    for manifest in store.manifests():
+        body = manifest.body
+        if body.get("stage") != "strong_student" or manifest.status != "done":
+            continue
+        made = body["spec"]
+        if all(made.get(name) == value for name, value in like.items()):
+            trained = float(made["epochs"]) * manifest.facts["n_train"]
+            seconds = manifest.seconds * epoch_rows / trained
+            return Cost(seconds, count, "from a stored training of this model and policy")
+    per_row = features.seconds / max(features.facts["rows"], 1)
+    source = "three times the measured forward pass of each row"
+    return Cost(STEP_COST * per_row * epoch_rows, count, source)
+
+
+def _name(value: str | Named) -> str:
+    return value if isinstance(value, str) else value.name or "a Python object"

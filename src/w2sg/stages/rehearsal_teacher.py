@@ -1,0 +1,123 @@
+"""The weak teacher of a rehearsal: fitted again and again to fewer labels, its tuning kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2sg._arrays import FloatArray
+from w2sg.stages.pseudo_labels import temper
+
+COMPONENTS = 128
+Refit = Callable[[NDArray[np.int64]], FloatArray]
+
+
+@dataclass(frozen=True)
+class RehearsalTeacher:
+    """A teacher that can be fitted to any subset of the labelled rows.
+
+    Attributes:
+        answers: Probabilities of all rows, labelled ones first, by the teacher of the run, (m, K).
+        refit: Positions among the labelled rows → the same by a teacher of these labels alone;
+            ``None`` where it never saw them.
+        weak: Features that stand for the weak model, (m, D_w), ``None`` for given labels.
+        note: What they are.
+    """
+
+    answers: FloatArray
+    refit: Refit | None
+    weak: FloatArray | None
+    note: str | None
+
+
+def of_texts(
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    fit: Callable[[NDArray[np.int64]], FloatArray],
+    n: int,
+    *,
+    seed: int,
+) -> RehearsalTeacher:
+    """Return a teacher of bags of words with its leading components as weak features.
+
+    Args:
+        texts: All rows, labelled ones first.
+        pairs: Second texts.
+        fit: Positions among the labelled rows → probabilities of all rows.
+        n: Number of labelled rows.
+        seed: Of the components.
+    """
+    return RehearsalTeacher(
+        fit(np.arange(n)),
+        fit,
+        text_components(texts, pairs, seed=seed),
+        "leading components of TF-IDF stand for the features of the weak model",
+    )
+
+
+def of_features(
+    features: NDArray[Any],
+    labels: NDArray[np.int64],
+    n_classes: int,
+    *,
+    seed: int,
+    note: str | None = None,
+) -> RehearsalTeacher:
+    """Return a logistic head on frozen features, its penalty chosen once with all labels.
+
+    Args:
+        features: All rows, labelled ones first, (m, D_w).
+        labels: Class numbers of the labelled rows, (n,).
+        n_classes: K.
+        seed: Of the folds that choose the penalty.
+        note: What the features stand for, if not the teacher's own.
+    """
+    from w2sg.models.heads import fit_head
+
+    chosen = fit_head(features[: len(labels)], labels, n_classes=n_classes, seed=seed)
+    penalty = float(getattr(chosen, "penalty"))  # noqa: B009 - a head of kind logistic has one
+
+    def refit(seen: NDArray[np.int64]) -> FloatArray:
+        head = fit_head(features[seen], labels[seen], n_classes=n_classes, penalty=penalty)
+        return head.predict_proba(features)
+
+    return RehearsalTeacher(chosen.predict_proba(features), refit, features, note)
+
+
+def softened(teacher: RehearsalTeacher, *, labels: str, temperature: float) -> RehearsalTeacher:
+    """Return the teacher with its answers made into the pseudo-labels of the spec.
+
+    Args:
+        teacher: As fitted.
+        labels: ``"soft"`` or ``"hard"``.
+        temperature: T of p^(1/T).
+    """
+
+    def make(p: FloatArray) -> FloatArray:
+        values = temper(p, temperature)
+        return np.eye(values.shape[1])[values.argmax(axis=1)] if labels == "hard" else values
+
+    given = teacher.refit
+    refit = None if given is None else lambda seen: make(given(seen))
+    return RehearsalTeacher(make(teacher.answers), refit, teacher.weak, teacher.note)
+
+
+def text_components(texts: Sequence[str], pairs: Sequence[str] | None, *, seed: int) -> FloatArray:
+    """Return the leading components of the TF-IDF of all texts, (m, at most 128).
+
+    Args:
+        texts: All rows.
+        pairs: Second texts.
+        seed: Of the randomised decomposition.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from w2sg.models.baselines import join_pairs
+
+    vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]")
+    matrix = vectorizer.fit_transform(join_pairs(texts, pairs))
+    count = min(COMPONENTS, min(matrix.shape) - 1)
+    return TruncatedSVD(max(count, 1), random_state=seed).fit_transform(matrix)

@@ -1,0 +1,16 @@
+"""How good the forecast is: cells fixed beforehand, forecasts written before outcomes."""
+
+from w2sg.studies.track_record.assessment import Assessment, CellForecast, assess
+from w2sg.studies.track_record.cells import Cell, CellList, cell_list
+from w2sg.studies.track_record.runner import run_record, table
+
+__all__ = [
+    "Assessment",
+    "Cell",
+    "CellForecast",
+    "CellList",
+    "assess",
+    "cell_list",
+    "run_record",
+    "table",
+]
