@@ -14,3 +14,36 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no benchmark data at {folder}; set W2SG_SHARED_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """Return the folder of a random BERT of two layers with its tokenizer."""
+    from tiny import save_bert
+
+    return save_bert(tmp_path_factory.mktemp("tiny-bert"))
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory) -> Path:
+    """Return the folder of a random GPT-2 of two layers with its tokenizer, without a pad token."""
+    from tiny import save_gpt2
+
+    return save_gpt2(tmp_path_factory.mktemp("tiny-gpt2"))
+
+
+@pytest.fixture(scope="session")
+def word_csv(tmp_path_factory) -> Path:
+    """Return a CSV of 240 texts of two classes that a word model tells apart."""
+    from w2sg.data.synthetic import word_table
+
+    path = tmp_path_factory.mktemp("words") / "words.csv"
+    frame = word_table(240, n_words=60, words_per_text=8).frame
+    frame.assign(label=frame["label"].map({0: "bad", 1: "good"})).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch) -> None:
+    """No test reaches for the hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

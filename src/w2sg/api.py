@@ -105,13 +105,16 @@ class Result:
         classifier = self.classifier(arm=arm, seed=seed)
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
+        tokenizer = classifier.tokenizer  # cuts where the student was trained to be cut
+        tokenizer.model_max_length = min(tokenizer.model_max_length, self.spec.student.max_length)
         classifier.model.save_pretrained(target)
-        classifier.tokenizer.save_pretrained(target)
+        tokenizer.save_pretrained(target)
         write_atomically(target / "README.md", model_card(self.outcome))
         return target
 
     def classifier(self, *, arm: str | None = None, seed: int | None = None) -> Any:
         """Return a trained student with its tokenizer, ready to be asked."""
+        from w2sg.models.backbone import fingerprint
         from w2sg.runs.payloads import read_weights
         from w2sg.runs.resolve import settings_of
         from w2sg.stages import strong_student
@@ -126,9 +129,15 @@ class Result:
                 f"{list(self.spec.run.seeds)}"
             )
         artifact = self.outcome.of_role(role)
-        precision = artifact.manifest.body["spec"]["precision"]
+        trained_with = artifact.manifest.body["spec"]
+        settings = settings_of(self.spec, trained_with["precision"])
+        if fingerprint(settings.model) != trained_with["model"]:
+            raise ValueError(
+                f"model {settings.model!r} has changed since {role} was trained on it; put the old "
+                "files back, or run the spec again"
+            )
         return strong_student.load(
-            settings_of(self.spec, precision),
+            settings,
             tuple(self.facts["label_names"]),
             read_weights(artifact),
             seed=seed,
@@ -158,6 +167,8 @@ def run(
         ValueError: The data cannot be used.
         RunFailed: A stage failed; the others are kept.
     """
+    if isinstance(spec, Spec) and overrides:
+        raise ValueError("overrides are for a file or a mapping; this spec is already validated")
     checked = spec if isinstance(spec, Spec) else load(spec, overrides)
     checked = _stored_model(checked)
     outcome = execute(checked, watch=watch, loggers=loggers)

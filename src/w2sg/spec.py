@@ -53,11 +53,17 @@ class Named:
 
 
 def _wrap(value: Any) -> Any:
+    if isinstance(value, Mapping) and set(value) <= {"name", "version"}:
+        return Named(None, **value)  # as a written spec shows an object that Python was given
     return value if value is None or isinstance(value, str | Named) else Named(value)
 
 
 def _unwrap(value: Any) -> Any:
     return value.identity if isinstance(value, Named) else value
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
 
 
 def _tuple(value: Any) -> Any:
@@ -88,7 +94,7 @@ class DataSpec(_Table):
     label: str = "label"
     id: str | None = None
     group: str | None = None
-    split: str | None = "split"
+    split: Annotated[str | None, BeforeValidator(_none_if_empty)] = "split"
     unlabelled: str | None = None
     test: str | None = None
     n_labelled: Count = 500
@@ -257,7 +263,7 @@ def to_toml(spec: Spec) -> str:
     """Return the spec as TOML with every default written out; `load` of it gives the same spec.
 
     Fields without a value stand as comments, so that they are visible too. Python objects appear
-    by name and version, as a comment.
+    by name and version; such a spec can be read, and shown, but not run again.
 
     >>> "epochs = 2.0" in to_toml(load({"data": {"bundled": "demo"}}))
     True
@@ -266,15 +272,17 @@ def to_toml(spec: Spec) -> str:
     for table, values in spec.model_dump(mode="json").items():
         if isinstance(values, dict):
             lines += ["", f"[{table}]"]
-            lines += [_assignment(name, value) for name, value in values.items()]
+            fields = Spec.model_fields[table].annotation.model_fields  # pyright: ignore
+            lines += [_assignment(n, value, fields[n].default) for n, value in values.items()]
     return "\n".join(lines) + "\n"
 
 
-def _assignment(name: str, value: Any) -> str:
+def _assignment(name: str, value: Any, default: Any) -> str:
     if value is None:
-        return f"# {name} is not set"
+        return f"# {name} is not set" if default is None else f'{name} = ""'
     if isinstance(value, dict):
-        return f"# {name} is the Python object {value['name']!r}, version {value['version']!r}"
+        parts = [f"{key} = {_toml(part)}" for key, part in value.items() if part is not None]
+        return f"{name} = {{ {', '.join(parts)} }}"
     return f"{name} = {_toml(value)}"
 
 

@@ -11,8 +11,8 @@ def explained(command: Callable[[], Any]) -> int:
     """Run a command and return its exit status, errors told in words.
 
     Returns:
-        What the command returns, 0 for nothing; 2 for input that is refused, 1 for a stage or
-        store that failed, 130 for an interruption. Anything else is a bug and keeps its traceback.
+        What the command returns, 0 for nothing; 2 for input that is refused, 1 for a stage,
+        store or file that failed, 130 for an interruption. Anything else is a bug and keeps its traceback.
     """
     try:
         answer = command()
@@ -26,6 +26,10 @@ def explained(command: Callable[[], Any]) -> int:
         if type(error).__name__ not in ("RunFailed", "StoreError"):
             raise
         tell(str(error))
+        return FAILED
+    except OSError as error:
+        where = f"{error.filename!r}: " if error.filename else ""
+        tell(f"{where}{error.strerror or error}")
         return FAILED
     return answer if isinstance(answer, int) else 0
 

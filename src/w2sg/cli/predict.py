@@ -20,8 +20,8 @@ def predict(
 ) -> int:
     """Label the rows of a file with the best student; any number of rows, in bounded memory.
 
-    The output has the row number, the id where the data have an id column, the label, its
-    probability and the probability of every class; rows with blank text have empty cells.
+    The output has the row number, the label, its probability and the probability of every class;
+    rows with blank text have empty cells.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def predict(
     from rich.progress import Progress
 
     from w2sg.api import open_result
-    from w2sg.data.sources import iterate_rows
+    from w2sg.data.sources import BUNDLED, iterate_rows
     from w2sg.models.backbone import encode
     from w2sg.train.finetune import predict as ask
 
@@ -53,11 +53,15 @@ def predict(
     spec = stored.spec
     classifier = stored.classifier(arm=arm)
     names = list(stored.facts["label_names"])
+    own = BUNDLED.get(spec.data.bundled or "", spec.data.model_dump())
     chunks = iterate_rows(
-        rows, text=text or spec.data.text, text_pair=text_pair or spec.data.text_pair, chunk=CHUNK
+        rows,
+        text=text or str(own["text"]),
+        text_pair=text_pair or own.get("text_pair"),
+        chunk=CHUNK,
     )
     precision = stored.outcome.of_role(f"student/{spec.run.seeds[0]}").manifest.body["spec"]
-    n_rows = n_blank = 0
+    n_rows = n_blank = n_truncated = 0
     console = Console(stderr=True)
     with _Writer(out) as writer, Progress(console=console, transient=True) as bar:
         task = bar.add_task("labelling", total=None)
@@ -79,9 +83,11 @@ def predict(
             writer.write(frame.reset_index())
             n_rows += chunk.n_read
             n_blank += chunk.n_read - len(chunk.rows)
+            n_truncated += encoded.n_truncated
             bar.update(task, description=f"labelled {n_rows:,} rows")
     blank = f", {n_blank:,} of them blank and left empty" if n_blank else ""
-    print(f"{n_rows:,} rows{blank} → {out}")
+    cut = f", {n_truncated:,} cut to {spec.student.max_length} tokens" if n_truncated else ""
+    print(f"{n_rows:,} rows{blank}{cut} → {out}")
     return 0
 
 

@@ -80,24 +80,40 @@ def locate(name: str) -> str:
     return name
 
 
-@lru_cache(maxsize=32)
 def fingerprint(name: str) -> str:
     """Return what identifies the weights: a hash of the files, or the commit on the hub."""
     where = locate(name)
     if not Path(where).is_dir():
-        from transformers import AutoConfig
+        return _commit(name, where)
+    found = [(path, path.stat()) for path in sorted(Path(where).iterdir())]
+    return _hash_of(
+        tuple(
+            (path, status.st_size, status.st_mtime_ns)
+            for path, status in found
+            if path.suffix in {".safetensors", ".bin", ".json", ".txt", ".model", ".jinja"}
+        )
+    )
 
-        with quiet(), explained(name):
-            commit = getattr(AutoConfig.from_pretrained(where), "_commit_hash", None)
-        if commit is None:
-            raise ValueError(f"model {name!r}: the hub names no commit; download it to a folder")
-        return f"hub:{commit}"
+
+@lru_cache(maxsize=32)
+def _commit(name: str, where: str) -> str:
+    from transformers import AutoConfig
+
+    with quiet(), explained(name):
+        commit = getattr(AutoConfig.from_pretrained(where), "_commit_hash", None)
+    if commit is None:
+        raise ValueError(f"model {name!r}: the hub names no commit; download it to a folder")
+    return f"hub:{commit}"
+
+
+@lru_cache(maxsize=32)
+def _hash_of(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Hash files; size and time are there so that a file that was replaced is hashed again."""
     total = hashlib.sha256()
-    for path in sorted(Path(where).iterdir()):
-        if path.suffix in {".safetensors", ".json", ".txt", ".model"}:
-            total.update(path.name.encode())
-            with path.open("rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
+    for path, *_ in files:
+        total.update(path.name.encode())
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
     return f"sha256:{total.hexdigest()[:32]}"
 
 

@@ -70,9 +70,10 @@ def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         part_frame("test", parts.test, parts.test.labels),
     ]
     columns = call.body["spec"]["teacher_columns"]
-    tables = [context.tables.main, context.tables.unlabelled, context.tables.test]
-    given = pd.concat([t.extra for t in tables if t is not None])
-    given = given.loc[[*parts.unlabelled.ids, *parts.test.ids]]
+    # a row of another source may have the same content, hence the same id, and another answer
+    main = context.tables.main
+    asked = ((context.tables.unlabelled, parts.unlabelled), (context.tables.test, parts.test))
+    given = pd.concat([(main if t is None else t).extra.loc[list(p.ids)] for t, p in asked])
     facts = {
         "label_names": list(parts.label_names),
         "rows": {

@@ -147,25 +147,25 @@ class Execution:
         )
         try:
             facts, save = compute(call, context)
-        except (KeyboardInterrupt, StoreError):
+            manifest = self.store.write(
+                Manifest(
+                    key=call.key,
+                    body=dict(call.body),
+                    status="done",
+                    facts=facts,
+                    environment=environment(),
+                    started=started,
+                    seconds=time.time() - started,
+                ),
+                save,
+            )
+        except StoreError:
             raise
         except Exception as error:
             manifest = failed(call.key, call.body, error, started, environment=environment())
             self.store.write(manifest)
             self.watch(Event("failed", call, what=_line(error), manifest=manifest))
             raise RunFailed(f"{call.label}: {_line(error)}") from error
-        manifest = self.store.write(
-            Manifest(
-                key=call.key,
-                body=dict(call.body),
-                status="done",
-                facts=facts,
-                environment=environment(),
-                started=started,
-                seconds=time.time() - started,
-            ),
-            save,
-        )
         self.computed.append(call.key)
         self.watch(Event("done", call, manifest=manifest))
         return manifest
@@ -195,7 +195,8 @@ def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] 
         store, watch or (lambda _: None), tables=tables, data=spec.data, loggers=loggers
     )
     data = data_calls(spec, tables.fingerprints)
-    run.ensure_all(data.values())
+    for call in data.values():
+        _refused_if_unusable(run, call)
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
     run.ensure_all(plan.calls.values())
@@ -207,6 +208,16 @@ def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] 
         store=store,
         computed=tuple(run.computed),
     )
+
+
+def _refused_if_unusable(run: Execution, call: Call) -> None:
+    """Divide the data; what is wrong with them is the user's input and not a failed stage."""
+    try:
+        run.ensure(call)
+    except RunFailed as failure:
+        if isinstance(failure.__cause__, ValueError):
+            raise ValueError(str(failure.__cause__)) from failure
+        raise
 
 
 def reopen(spec: Spec, folder: Path) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from w2sg import losses
 from w2sg.runs.resolve import (
     first_answer_seeds,
     references,
@@ -17,6 +18,7 @@ from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 from w2sg.stages import first_answer, pseudo_labels, strong_student, weak_teacher
 from w2sg.stages.strong_student import Settings
+from w2sg.train.projections.select import parse_roles
 
 FEATURES_VERSION = 1
 
@@ -61,6 +63,12 @@ class Graph:
         self.calls: dict[str, Call] = {}
         self.roles: dict[str, str] = {}
         self.n_naive = 0
+        self.said: dict[str, str] = {}  # key of pseudo-labels → identity of what they say
+        self.objects: dict[str, Any] = {}
+        if isinstance(spec.student.loss, str):
+            losses.get(spec.student.loss)  # refuse a wrong name before anything is computed
+        for policy in (spec.student.policy, spec.teacher.policy):
+            parse_roles(policy)
         if spec.run.preview:
             self.first_answer()
 
@@ -90,14 +98,17 @@ class Graph:
 
     def arms(self, seed: int) -> dict[str, str]:
         """Return arm → key of the artifact that holds its answers on the test part."""
-        wanted = references(self.spec, self.facts[seed])
+        wanted = references(self.spec, [self.facts[s] for s in self.spec.run.seeds])
+        chosen = self.spec.student.labelled
         teacher = self.teacher(seed)
         pseudo = self.pseudo_labels(seed, teacher, "teacher")
         loss = self.spec.student.loss
         labelled = {"labelled": self.part(seed, "labelled")}
         arms = {"teacher": teacher}
-        plain = self.train(seed, "student", {"pseudo": pseudo}, loss)
-        needs_mixed = "mixed" in wanted or self.spec.student.labelled == "mixed"
+        needs_after = "student_then_labels" in wanted or chosen == "after"
+        needs_mixed = "mixed" in wanted or chosen == "mixed"
+        if chosen == "none" or needs_after:
+            arms["student"] = self.train(seed, "student", {"pseudo": pseudo}, loss)
         needs_own = needs_mixed or "self_training" in wanted
         if needs_own or "strong_on_labelled" in wanted:
             arms["strong_on_labelled"] = self.train(seed, "strong_on_labelled", labelled, "ce")
@@ -108,15 +119,15 @@ class Graph:
             if needs_mixed:
                 sources = {**labelled, "pseudo": pseudo, "own": own}
                 arms["mixed"] = self.train(seed, "mixed", sources, loss)
-        if "student_then_labels" in wanted or self.spec.student.labelled == "after":
+        if needs_after:
             arms["student_then_labels"] = self.train(
-                seed, "student_then_labels", labelled, "ce", start=plain
+                seed, "student_then_labels", labelled, "ce", start=arms["student"]
             )
         if "ceiling" in wanted:
             hidden = {"hidden": self.part(seed, "hidden")}
             arms["ceiling"] = self.train(seed, "ceiling", hidden, "ce")
-        chosen = {"none": plain, "after": arms.get("student_then_labels"), "mixed": None}
-        arms["student"] = chosen[self.spec.student.labelled] or arms["mixed"]
+        if chosen != "none":  # the student is that arm, and not compared with itself
+            arms["student"] = arms.pop({"after": "student_then_labels", "mixed": "mixed"}[chosen])
         self.roles[f"student/{seed}"] = arms["student"]
         self.n_naive += len(arms) - 1
         return arms
@@ -138,9 +149,10 @@ class Graph:
             inputs["labelled"] = self.part(seed, "labelled")
         else:
             settings["columns"] = list(teacher_columns(t))
+            settings["classes"] = list(self.facts[seed]["label_names"])
             inputs["given"] = self.part(seed, "given")
         if t.kind == "sklearn":
-            settings["estimator"] = _identity("teacher.estimator", t.estimator)
+            settings["estimator"] = self.object_identity("teacher.estimator", t.estimator)
             given["estimator"] = (
                 t.estimator.value if isinstance(t.estimator, Named) else t.estimator
             )
@@ -183,16 +195,20 @@ class Graph:
             "labels": "soft" if own else t.labels,
             "temperature": 1.0 if own else t.temperature,
         }
-        return self.add(
+        told = {"labeller": labeller, "unlabelled": self.part(seed, "unlabelled")}
+        key = self.add(
             "pseudo_labels",
             pseudo_labels.VERSION,
             settings,
-            {"labeller": labeller, "unlabelled": self.part(seed, "unlabelled")},
+            {**told, "hidden": self.part(seed, "hidden")},
             needs={"data": self.data[seed].key, "labeller": labeller},
             given={"settings": self.settings if own else None},
             role=f"pseudo_labels of {who}/{seed}",
             label=f"pseudo-labels of {who}, seed {seed}",
         )
+        # true labels measure pseudo-labels and change nothing that is trained on them
+        self.said[key] = digest({"version": pseudo_labels.VERSION, "spec": settings, **told})
+        return key
 
     def train(
         self,
@@ -206,12 +222,13 @@ class Graph:
         settings = {
             **self.training_identity(self.settings),
             **self.environment,
-            "loss": _identity("student.loss", loss),
+            "loss": self.object_identity("student.loss", loss),
             "seed": seed,
         }
         needs = {"data": self.data[seed].key}
         needs |= {name: key for name, key in sources.items() if name in ("pseudo", "own")}
-        inputs: dict[str, Any] = {**sources, "test": self.part(seed, "test_texts")}
+        inputs: dict[str, Any] = {name: self.said.get(key, key) for name, key in sources.items()}
+        inputs["test"] = self.part(seed, "test_texts")
         if start is not None:
             inputs["start"] = needs["start"] = start
         return self.add(
@@ -238,7 +255,7 @@ class Graph:
             told[f"pseudo/{seed}"] = self.pseudo_labels(seed, told[f"teacher/{seed}"], "teacher")
         data = {f"data/{seed}": self.data[seed].key for seed in seeds}
         names = ("labelled", "unlabelled", "test")
-        parts = {f"{n}/{s}": self.part(s, n) for s in seeds for n in names}
+        parts = {f"{n}/{s}": self.part(s, n) for s in seeds for n in (*names, "hidden")}
         frozen = {
             **self.model_identity(self.settings.model),
             "max_length": self.settings.max_length,
@@ -271,6 +288,14 @@ class Graph:
         model = fields.pop("model")
         return {**fields, **self.model_identity(model)}
 
+    def object_identity(self, name: str, value: Any) -> Any:
+        """Return what stands for a value that may be a Python object, one answer per run."""
+        if not isinstance(value, Named):
+            return value
+        if name not in self.objects:
+            self.objects[name] = _identity(name, value)
+        return self.objects[name]
+
     def model_identity(self, model: str) -> dict[str, str]:
         """Return what identifies a model's weights."""
         from w2sg.models.backbone import fingerprint
@@ -278,9 +303,12 @@ class Graph:
         return {"model": fingerprint(model)}
 
 
-def _identity(name: str, value: Any) -> Any:
-    if not isinstance(value, Named):
-        return value
+def _identity(name: str, value: Named) -> dict[str, str | None]:
+    if value.value is None:
+        raise ValueError(
+            f"{name} is the Python object {value.name!r}, which a file cannot hold; run this spec "
+            "from Python with w2sg.Named(object, name=…, version=…)"
+        )
     if value.name is None or value.version is None:
         warnings.warn(
             f"{name} is a Python object without name and version: what depends on it is computed "

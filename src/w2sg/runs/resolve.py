@@ -1,6 +1,6 @@
 """What a spec leaves open, decided: references that can be trained, seeds, rates, machine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,9 +11,9 @@ from w2sg.stages.strong_student import Settings
 FIRST_ANSWER_SEEDS = 3
 
 
-def references(spec: Spec, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the references that can be trained: a ceiling needs true labels of unlabelled rows."""
-    able = {"ceiling": facts["n_hidden"] == facts["rows"]["unlabelled"]}
+def references(spec: Spec, facts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the references that can be trained: a ceiling needs all true labels in every seed."""
+    able = {"ceiling": all(found["n_hidden"] == found["rows"]["unlabelled"] for found in facts)}
     return tuple(name for name in spec.run.references if able.get(name, True))
 
 

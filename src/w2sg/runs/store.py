@@ -101,7 +101,7 @@ class Store:
             return None, None
         try:
             manifest = read_manifest(folder)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError) as error:
             return None, f"{key}: the manifest cannot be read ({error})"
         if manifest.key != key or digest(manifest.body) != key:
             return None, f"{key}: the manifest does not belong to this key"
@@ -117,17 +117,21 @@ class Store:
         """Yield every readable manifest, without checking payloads."""
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self.root / "stages"):
-                with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+                with contextlib.suppress(OSError, ValueError):
                     yield read_manifest(Path(entry.path))
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Hold a key, so that of several processes one computes it and the others wait for it."""
         folder = self.root / "locks"
+        lock = FileLock(folder / f"{key}.lock")
         with _explained(self.root):
             folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{key}.lock"):
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def write(
         self,
@@ -135,6 +139,8 @@ class Store:
         save: Callable[[Path], None] | None = None,
     ) -> Manifest:
         """Write payload and manifest beside their place, force them to disk, then rename.
+
+        The caller holds the key's lock, so what a killed process left beside is removed first.
 
         Args:
             manifest: Without `files`; they are filled in from what `save` writes.
@@ -147,6 +153,8 @@ class Store:
         beside = self.root / "tmp" / f"{manifest.key}-{uuid.uuid4().hex[:8]}"
         with _explained(self.root):
             try:
+                for left_over in beside.parent.glob(f"{manifest.key}-*"):
+                    shutil.rmtree(left_over, ignore_errors=True)
                 beside.mkdir(parents=True)
                 if save is not None:
                     save(beside)
@@ -159,7 +167,7 @@ class Store:
                     if path.is_file()
                 }
                 whole = Manifest(**{**vars(manifest), "files": files})
-                write_json(beside / MANIFEST, vars(whole))
+                write_json(beside / MANIFEST, {**vars(whole), "sha256": _own_digest(vars(whole))})
                 for path in beside.rglob("*"):
                     _sync(path)
                 _sync(beside)
@@ -202,14 +210,20 @@ def read_manifest(folder: Path) -> Manifest:
     """Return the manifest in a folder.
 
     Raises:
-        ValueError: It is cut, or of another store version.
+        ValueError: It is cut or changed, or of another store version.
     """
     fields = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    if fields.get("store_version") != STORE_VERSION:
-        raise ValueError(
-            f"store version {fields.get('store_version')!r}, this w2sg reads {STORE_VERSION}"
-        )
+    if not isinstance(fields, dict) or fields.get("store_version") != STORE_VERSION:
+        found = fields.get("store_version") if isinstance(fields, dict) else None
+        raise ValueError(f"store version {found!r}, this w2sg reads {STORE_VERSION}")
+    if fields.pop("sha256", None) != _own_digest(fields):
+        raise ValueError("it has changed since it was written")
     return Manifest(**fields)
+
+
+def _own_digest(fields: Mapping[str, Any]) -> str:
+    """The digest of a manifest as it reads back: keys are text, tuples are lists."""
+    return digest(json.loads(json.dumps(fields, allow_nan=False)))
 
 
 def checksum(path: Path) -> str:

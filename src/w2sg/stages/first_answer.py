@@ -14,6 +14,7 @@ from w2sg.models.heads import fit_head
 
 VERSION = 1
 N_SIZES = 5
+LEAST_ROWS = 10  # a head needs as many to choose its penalty
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ def curve_sizes(data: SeedData) -> NDArray[np.int64]:
     """Return five numbers of true labels, from an eighth of the labelled part to all there are."""
     n, k = len(data.labelled[1]), data.pseudo.shape[1]
     most = n + (0 if data.hidden is None else len(data.hidden))
-    least = min(max(4 * k, n // 8), n)
-    sizes = np.unique(np.geomspace(least, most, N_SIZES).round().astype(np.int64))
-    return sizes if len(sizes) > 1 else np.array([max(k, least // 2), most])
+    least = min(max(4 * k, n // 8, LEAST_ROWS), most)
+    if least == most:
+        least = max(k, most // 2)
+    return np.unique(np.geomspace(least, most, N_SIZES).round().astype(np.int64))
 
 
 class _Heads:
@@ -102,7 +104,7 @@ class _Heads:
         head = fit_head(
             features,
             targets,
-            penalty=self.penalties.get(name),
+            penalty=self.penalties.get(name, None if len(features) >= LEAST_ROWS else 1.0),
             n_classes=self.n_classes,
             seed=self.seed,
         )

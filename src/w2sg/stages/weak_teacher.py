@@ -205,7 +205,7 @@ def _written(value: Any) -> str:
     """A value as a class name: 1 and 1.0 are both '1'."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    return str(value)
+    return str(value).strip()
 
 
 def _checked(values: FloatArray, ids: Any) -> FloatArray:
