@@ -11,6 +11,7 @@ from w2sg._version import __version__
 if TYPE_CHECKING:
     from w2sg.api import Result, open_result, run
     from w2sg.spec import Named, SpecError
+    from w2sg.sweeps import sweep
 
 _HOMES = {
     "Named": "w2sg.spec",
@@ -18,8 +19,9 @@ _HOMES = {
     "SpecError": "w2sg.spec",
     "open_result": "w2sg.api",
     "run": "w2sg.api",
+    "sweep": "w2sg.sweeps",
 }
-__all__ = ["Named", "Result", "SpecError", "__version__", "open_result", "run"]
+__all__ = ["Named", "Result", "SpecError", "__version__", "open_result", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,9 +13,15 @@ app = App(
 )
 COMMANDS = {
     "run": ("run:run", "Run a spec: teacher, pseudo-labels, student, references, report."),
+    "sweep": ("sweep:sweep", "Run many cells as one plan; nothing is computed twice."),
+    "compare": ("compare:compare", "What a swept key changes, paired by seed and item."),
     "report": ("report:report", "Write the page of a finished run again."),
     "predict": ("predict:predict", "Label new rows with the best student of a run."),
     "status": ("status:status", "What is stored, what failed and why."),
+    "show": ("show:show", "Where a stored number comes from: spec, inputs, versions, times."),
+    "export": ("export:export", "Write a sweep as one archive that another machine can read."),
+    "import": ("import_:import_", "Read an archive of a sweep into a store."),
+    "gc": ("gc:gc", "Remove what no run and no sweep refers to, after showing it."),
     "doctor": ("doctor:doctor", "What is installed, which device, what is missing for what."),
     "plan": ("plan:plan", "How many seeds and test items a difference needs."),
     "theory": ("theory:app", "Exact theory: tables, figures and JSON."),

@@ -69,9 +69,9 @@ def load_sweep(
         SpecError: The spec cannot be read, nothing is varied, a key is varied twice, two cells
             are the same run, or a cell is no valid run.
 
-    >>> spec = load_sweep({"data": {"bundled": "qnli"}, "grid": {"student.loss": ["ce", "js"]}})
+    >>> spec = load_sweep({"data": {"bundled": "qnli"}, "grid": {"student.loss": ["ce", "squared"]}})
     >>> [cell.name for cell in spec.cells]
-    ['student.loss=ce', 'student.loss=js']
+    ['student.loss=ce', 'student.loss=squared']
     """
     tables = _read(Path(source)) if isinstance(source, str | Path) else dict(source)
     grid = _grid(tables.pop("grid", {}))
