@@ -11,7 +11,7 @@ from w2sg.runs.cost import Advice, Cost, advise, correct_of, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
 from w2sg.runs.launch import Launcher, Task
 from w2sg.runs.scheduler import Progress, Scheduler
-from w2sg.runs.store import Manifest, Store
+from w2sg.runs.store import Manifest, Store, write_atomically
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
 from w2sg.runs.sweep_record import (
     SweepRecord,
@@ -137,6 +137,17 @@ class SweepResult:
         found = {key: stored(self.store, key) for key in self.record.keys}
         return {key: m for key, m in found.items() if m is not None and m.status == "failed"}
 
+    def page(self) -> str:
+        """Return the page of the sweep as HTML."""
+        from w2sg.report.sweep_page import render_sweep
+
+        return render_sweep(self.record, self.table())
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page and return its path."""
+        write_atomically(Path(path), self.page())
+        return Path(path)
+
     @property
     def finished(self) -> bool:
         """Whether every cell has its result."""
@@ -250,6 +261,7 @@ def run_sweep(
     ).run()
     result = SweepResult(record, folder, Store(checked.store), progress)
     _keep_runs(result, prepared)
+    result.report(folder / "report.html")
     return result
 
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from w2sg.cli.sweep import interval, percent
+from w2sg.cli.sweep import cells_table
 
 
 def compare(
@@ -60,16 +60,7 @@ def compare(
         return 0 if result.finished else 1
     console = Console(highlight=False)
     if compared is None:
-        columns = result.record.columns
-        table = Table(*columns, "teacher", "student", "ceiling", "student − teacher", "PGR")
-        for row in frame.to_dict("records"):
-            table.add_row(
-                *(str(row[name]) for name in columns),
-                *(percent(row[name]) for name in ("teacher", "student", "ceiling")),
-                interval(row, "gain", 100, "+.1f"),
-                interval(row, "pgr", 1, ".2f"),
-            )
-        console.print(table)
+        console.print(cells_table(result.record.columns, frame))
     else:
         found = compared.comparison
         console.print(

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from w2sg.runs.launch import Launcher
     from w2sg.sweeps import DryRun, SweepResult
 
@@ -162,23 +164,16 @@ def show_plan(found: "DryRun", workers: int, console: Console) -> None:
 
 def show(result: "SweepResult", console: Console) -> None:
     """Print the table of a sweep, what failed and why, and where it all is."""
-    table = Table(title="Accuracy on the test part", title_justify="left")
-    columns = result.record.columns
-    for name in (*columns, "teacher", "student", "ceiling", "student − teacher", "PGR"):
-        table.add_column(name, justify="left" if name in columns else "right")
     frame = result.table()
-    for row in frame.to_dict("records"):
-        table.add_row(
-            *(str(row[name]) for name in columns),
-            *(percent(row[name]) for name in ("teacher", "student", "ceiling")),
-            interval(row, "gain", 100, "+.1f"),
-            interval(row, "pgr", 1, ".2f"),
-        )
     console.print()
-    console.print(table)
+    console.print(cells_table(result.record.columns, frame))
+    reasons: dict[str, list[str]] = {}
     for cell, reason in zip(result.record.cells, frame.attrs["reasons"], strict=True):
         if reason:
-            console.print(f"  {cell.name}: {reason}", style="dim", markup=False)
+            reasons.setdefault(reason, []).append(cell.name)
+    for reason, cells in reasons.items():
+        who = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
+        console.print(f"  {who}: {reason}", style="dim", markup=False)
     failures = result.failures()
     if failures:
         console.print(f"{len(failures)} stages failed; `w2sg sweep … --retry-failed` repeats them:")
@@ -189,6 +184,36 @@ def show(result: "SweepResult", console: Console) -> None:
             if what["advice"]:
                 console.print(f"    {what['advice']}", markup=False)
     console.print(f"sweep   {result.folder}", markup=False, soft_wrap=True)
+    console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def cells_table(columns: tuple[str, ...], frame: "pd.DataFrame") -> Table:
+    """Return the table of all cells for the terminal."""
+    table = Table(title="Accuracy on the test part", title_justify="left")
+    for name in short_names(columns):
+        table.add_column(name)
+    for name in ("teacher", "student", "ceiling", "student − teacher", "PGR"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in frame.to_dict("records"):
+        table.add_row(
+            *(str(row[name]) for name in columns),
+            *(percent(row[name]) for name in ("teacher", "student", "ceiling")),
+            interval(row, "gain", 100, "+.1f"),
+            interval(row, "pgr", 1, ".2f"),
+        )
+    return table
+
+
+def short_names(columns: tuple[str, ...]) -> list[str]:
+    """Return the last parts of swept keys, where they tell the keys apart.
+
+    >>> short_names(("student.loss", "student.policy"))
+    ['loss', 'policy']
+    >>> short_names(("student.policy", "teacher.policy"))
+    ['student.policy', 'teacher.policy']
+    """
+    short = [name.rsplit(".", 1)[-1] for name in columns]
+    return [s if short.count(s) == 1 else name for s, name in zip(short, columns, strict=True)]
 
 
 def percent(value: float) -> str:
@@ -202,7 +227,7 @@ def interval(row: dict, name: str, scale: float, form: str) -> str:
     if any(value != value for value in values):
         return "–"
     estimate, low, high = (format(scale * value, form) for value in values)
-    return f"{estimate}  {low} to {high}"
+    return rf"{estimate} \[{low}, {high}]"
 
 
 def _show_advice(found: "DryRun", n_seeds: int, console: Console) -> None:

@@ -167,6 +167,7 @@ class Execution:
                     body=dict(call.body),
                     status="done",
                     facts=facts,
+                    needs=dict(call.needs),
                     environment=environment(),
                     started=started,
                     seconds=time.time() - started,
@@ -183,6 +184,7 @@ class Execution:
                 error,
                 started,
                 facts={"failure": asdict(failure)},
+                needs=dict(call.needs),
                 environment=environment(),
             )
             self.store.write(manifest)

@@ -37,6 +37,7 @@ class Manifest:
         status: ``"done"`` or ``"failed"``.
         facts: Small results, as JSON.
         files: File name → checksum and size.
+        needs: Role → key of the stages that it read.
         environment: Versions and machine.
         started: Seconds since the epoch.
         seconds: How long the stage took.
@@ -48,6 +49,7 @@ class Manifest:
     status: Literal["done", "failed"]
     facts: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     started: float = 0.0
     seconds: float = 0.0

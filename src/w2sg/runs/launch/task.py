@@ -140,6 +140,7 @@ def record_failure(task: Task, failure: Failure, seconds: float) -> Answer:
                 body=dict(call.body),
                 status="failed",
                 facts={"failure": asdict(failure)},
+                needs=dict(call.needs),
                 environment=environment(),
                 started=time.time() - seconds,
                 seconds=seconds,
