@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -189,9 +190,9 @@ def show(result: "SweepResult", console: Console) -> None:
 
 def cells_table(columns: tuple[str, ...], frame: "pd.DataFrame") -> Table:
     """Return the table of all cells for the terminal."""
-    table = Table(title="Accuracy on the test part", title_justify="left")
+    table = Table(title="Accuracy on the test part", title_justify="left", box=SIMPLE_HEAD)
     for name in short_names(columns):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in ("teacher", "student", "ceiling", "student − teacher", "PGR"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in frame.to_dict("records"):

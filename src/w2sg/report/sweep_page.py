@@ -83,16 +83,24 @@ def answer(record: SweepRecord, table: "pd.DataFrame") -> list[str]:
         return ["No cell is finished yet."]
     up = int((finished["gain_low"] > 0).sum())
     down = int((finished["gain_high"] < 0).sum())
-    lines = [
-        f"The student beat its teacher in {up} of {len(finished)} cells, fell behind it in {down}, "
-        f"and is not distinguishable from it in {len(finished) - up - down}."
-    ]
+    counts = {
+        "beat its teacher": up,
+        "fell behind its teacher": down,
+        "was not distinguishable from its teacher": len(finished) - up - down,
+    }
+    told = [(what, number) for what, number in counts.items() if number]
+    if len(told) == 1:
+        lines = [f"The student {told[0][0]} in all {len(finished)} finished cells"]
+    else:
+        parts = [f"{what} in {number}" for what, number in told]
+        lines = [f"Of {len(finished)} cells, the student " + " and ".join(parts)]
     best = finished.loc[finished["gain"].idxmax()]
     name = record.cells[int(finished["gain"].idxmax())].name
     lines.append(
-        f"The largest gain, {_points(best['gain'])} [{_points(best['gain_low'])}, "
-        f"{_points(best['gain_high'])}] points, was at {name}. It is the largest of "
-        f"{len(finished)}, so part of it is luck; `w2sg compare --by` tests one key at a time."
+        f"The highest difference to the teacher, {_points(best['gain'])} "
+        f"[{_points(best['gain_low'])}, {_points(best['gain_high'])}] points, was at {name}. It is "
+        f"the highest of {len(finished)}, so part of it is luck: the command w2sg compare with "
+        "--by tests one key at a time, paired by seed and item."
     )
     if len(finished) < len(table):
         lines.append(f"{len(table) - len(finished)} cells have no result; see below.")
@@ -119,14 +127,15 @@ def _forest(record: SweepRecord, table: "pd.DataFrame") -> Drawing | None:
     shown = table[table["gain"].notna()]
     if shown.empty or len(shown) > LARGEST_FOREST:
         return None
-    names = [_clipped(record.cells[int(i)].name) for i in shown.index]
-    columns = [[100 * value for value in shown[n]] for n in ("gain", "gain_low", "gain_high")]
+    names = [_clipped(" · ".join(map(str, row))) for row in shown[[*record.columns]].to_numpy()]
+    columns = [[float(value) for value in shown[n]] for n in ("gain", "gain_low", "gain_high")]
     decided = (shown["gain_low"] > 0) | (shown["gain_high"] < 0)
     figure = forest_plot(
-        names, *columns, marked=list(decided), axis_label="student − teacher, points of accuracy"
+        names, *columns, marked=list(decided), axis_label="student − teacher, accuracy"
     )
+    figure.set_size_inches(9.5, 1.2 + 0.32 * len(names))
     csv = shown[[*record.columns, "gain", "gain_low", "gain_high"]].to_csv(index=False)
-    return _drawing("gains", "Student minus teacher in every cell", figure, csv)
+    return _drawing("gains", f"Student minus teacher by {', '.join(record.columns)}", figure, csv)
 
 
 def _curves(record: SweepRecord, table: "pd.DataFrame") -> list[Drawing]:
