@@ -70,7 +70,7 @@ def main(spec, n_kills, workers, seconds):
         kills["parent"] += 1
         os.waitpid(child, 0)
     _, status = os.waitpid(start(spec, workers), 0)
-    print(json.dumps({**kills, "status": os.waitstatus_to_exitcode(status)}))
+    sys.stdout.write(json.dumps({**kills, "status": os.waitstatus_to_exitcode(status)}) + "\n")
 
 
 if __name__ == "__main__":

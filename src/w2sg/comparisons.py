@@ -69,7 +69,10 @@ def by_axis(result: SweepResult, axis: str, reference: str | None = None) -> Axi
             "sweep again"
         )
     _refuse_other_items(axis, [evaluated[i].body for g in whole for i in g.values()])  # pyright: ignore
-    scores = {v: np.mean([result.correct(g[v]) for g in whole], axis=0) for v in names}
+    scores = {
+        v: np.mean([x for g in whole if (x := result.correct(g[v])) is not None], axis=0)
+        for v in names
+    }
     comparison = compare(scores, reference or names[0])
     notes = [] if comparison.note is None else [comparison.note]
     if left_out := len(groups) - len(whole):

@@ -128,7 +128,7 @@ class SweepResult:
         return table
 
     def correct(self, cell: int, arm: str = "student") -> "FloatArray | None":
-        """Return which test items a cell's arm got right, (seeds, items), ``None`` if unfinished."""
+        """Return what a cell's arm got right, (seeds, items), or ``None`` if unfinished."""
         evaluation = self.evaluations()[cell]
         return None if evaluation is None else correct_of(self.store, evaluation, arm)
 
@@ -325,9 +325,7 @@ def checked_sweep(
     return replace(checked, cells=cells)
 
 
-def prepare(
-    spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = True
-) -> Prepared:
+def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = True) -> Prepared:
     """Divide the data and plan every cell.
 
     Args:
@@ -356,7 +354,7 @@ def prepare(
                 facts[call.key] = _divided(run, call).facts
             else:
                 context = Context(
-                    load=lambda key: run.store.read(key),  # pyright: ignore  # data needs nothing
+                    load=_nothing_to_load,
                     tables=given.tables,
                     data=cell.spec.data,
                     work_folder=store.work_folder(call.key),
@@ -373,6 +371,10 @@ def on_this_machine(workers: int) -> Launcher:
     from w2sg.runs.launch.processes import Processes, visible_gpus
 
     return InProcess() if workers == 1 else Processes(workers, gpus=visible_gpus())
+
+
+def _nothing_to_load(key: str) -> Any:
+    raise KeyError(f"dividing the data needs no stage, and asked for {key}")
 
 
 def _divided(run: Execution, call: Any) -> Manifest:

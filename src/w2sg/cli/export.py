@@ -33,7 +33,9 @@ def export(
     if out.suffix != ".zip":
         raise ValueError(f"--out {str(out)!r}: the ending must be .zip")
     result = open_sweep(spec, parse_overrides(set))
-    found = write_archive(result.folder, result.store, out, everything=everything, page=result.page())
+    found = write_archive(
+        result.folder, result.store, out, everything=everything, page=result.page()
+    )
     print(f"{found.whole} stages whole, {found.partial} without weights or texts → {out}")
     if found.missing:
         print(f"{found.missing} stages are not finished and not in it")

@@ -49,7 +49,7 @@ def show(
     _mapping(console, "stages it read", inputs_of(held, manifest))
     _mapping(console, "files", {n: f"{e['bytes']:,} bytes" for n, e in manifest.files.items()})
     _mapping(console, "facts", {k: _short(v) for k, v in manifest.facts.items()})
-    _mapping(console, "used by", {user: role for user, role in users_of(held, manifest.key)})
+    _mapping(console, "used by", dict(users_of(held, manifest.key)))
     if manifest.error:
         console.print("traceback", style="bold")
         console.print(manifest.error, markup=False)

@@ -1,9 +1,9 @@
 """The page of a sweep: table, forest plot, curves over numbers, heat map; nothing beside itself."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+Frame = Any  # pandas: its stubs lose the type in groupby and in conditions on columns
 LARGEST_FOREST = 120  # rows; a longer table is read better than a figure
 LONGEST_NAME = 60
 
@@ -76,7 +77,7 @@ def render_sweep(record: SweepRecord, table: "pd.DataFrame") -> str:
     )
 
 
-def answer(record: SweepRecord, table: "pd.DataFrame") -> list[str]:
+def answer(record: SweepRecord, table: Frame) -> list[str]:
     """Return what the sweep found, in sentences; no winner is named that chance could have made."""
     finished = table[table["gain"].notna()]
     if finished.empty:
@@ -115,7 +116,7 @@ def _row(record: SweepRecord, values: dict) -> list[str]:
     return [*cells, _with_interval(gain, _points), _with_interval(pgr, lambda v: f"{v:.2f}")]
 
 
-def _reasons(record: SweepRecord, table: "pd.DataFrame") -> dict[str, list[str]]:
+def _reasons(record: SweepRecord, table: Frame) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for cell, reason in zip(record.cells, table.attrs["reasons"], strict=True):
         if reason:
@@ -123,7 +124,7 @@ def _reasons(record: SweepRecord, table: "pd.DataFrame") -> dict[str, list[str]]
     return found
 
 
-def _forest(record: SweepRecord, table: "pd.DataFrame") -> Drawing | None:
+def _forest(record: SweepRecord, table: Frame) -> Drawing | None:
     shown = table[table["gain"].notna()]
     if shown.empty or len(shown) > LARGEST_FOREST:
         return None
@@ -138,7 +139,7 @@ def _forest(record: SweepRecord, table: "pd.DataFrame") -> Drawing | None:
     return _drawing("gains", f"Student minus teacher by {', '.join(record.columns)}", figure, csv)
 
 
-def _curves(record: SweepRecord, table: "pd.DataFrame") -> list[Drawing]:
+def _curves(record: SweepRecord, table: Frame) -> list[Drawing]:
     """One figure for every swept number: accuracy against it, a line for each other setting."""
     found = []
     for axis in record.columns:
@@ -181,7 +182,7 @@ def _curves(record: SweepRecord, table: "pd.DataFrame") -> list[Drawing]:
     return found
 
 
-def _heat_map(record: SweepRecord, table: "pd.DataFrame") -> Drawing | None:
+def _heat_map(record: SweepRecord, table: Frame) -> Drawing | None:
     axes = [name for name, values in record.axes.items() if len(values) > 1]
     if len(axes) < 2 or table["gain"].isna().all():
         return None
@@ -218,8 +219,8 @@ def _points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
-def _with_interval(values: Sequence[float], write: object) -> str:
+def _with_interval(values: Sequence[float], write: Callable[[float], str]) -> str:
     if np.isnan(values).any():
         return "withheld"
-    estimate, low, high = (write(value) for value in values)  # pyright: ignore
+    estimate, low, high = (write(value) for value in values)
     return f"{estimate} [{low}, {high}]"

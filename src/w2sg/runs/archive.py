@@ -119,9 +119,7 @@ def _add_stage(archive: zipfile.ZipFile, store: Store, key: str, everything: boo
     return "whole" if kind == "stages" else "partial"
 
 
-def _add_records(
-    archive: zipfile.ZipFile, store: Store, folder: Path, record: SweepRecord
-) -> None:
+def _add_records(archive: zipfile.ZipFile, store: Store, folder: Path, record: SweepRecord) -> None:
     archive.write(folder / RECORD, f"sweeps/{folder.name}/{RECORD}")
     for cell in record.cells:
         for name in ("spec.toml", "result.json"):
@@ -135,7 +133,9 @@ def _label(archive: zipfile.ZipFile, path: Path) -> dict:
         label = json.loads(archive.read(LABEL))
         version = label["w2sg_archive"]
     except (KeyError, TypeError, json.JSONDecodeError):
-        raise ValueError(f"{str(path)!r} is no archive of a sweep; `w2sg export` writes one") from None
+        raise ValueError(
+            f"{str(path)!r} is no archive of a sweep; `w2sg export` writes one"
+        ) from None
     if version != ARCHIVE_VERSION:
         raise ValueError(
             f"archive {str(path)!r} has version {version!r}, this w2sg reads {ARCHIVE_VERSION}"

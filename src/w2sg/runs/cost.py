@@ -142,10 +142,11 @@ def _most_similar(call: Call, stored: list[Manifest]) -> list[Manifest]:
 
 
 def _work(call: Call, rows: Mapping[str, Mapping[str, int]]) -> float:
+    """Examples seen by a training, 1 for other stages."""
     if call.stage != "strong_student":
         return 1.0
     parts = rows[call.needs["data"]]
-    names = {PART_OF.get(source, source) for source in call.given["sources"]}
+    names: set[str] = {PART_OF.get(str(s), str(s)) for s in call.given["sources"]}
     return max(1.0, call.body["spec"]["epochs"] * sum(parts[name] for name in names))
 
 

@@ -138,7 +138,10 @@ def _records(store: Store) -> Iterator[tuple[Path, list[tuple[str, str]]]]:
     """Yield every record of a run or sweep, with (role, key) pairs."""
     for path in sorted(store.root.glob("runs/*/result.json")):
         fields = _read(path)
-        yield path, [*fields["roles"].items(), *((f"data/{s}", k) for s, k in fields["data"].items())]
+        yield (
+            path,
+            [*fields["roles"].items(), *((f"data/{s}", k) for s, k in fields["data"].items())],
+        )
     for path in sorted(store.root.glob(f"sweeps/*/{RECORD}")):
         pairs: list[tuple[str, str]] = []
         for cell in _read(path)["cells"]:

@@ -121,11 +121,7 @@ class Scheduler:
         return sorted(able, key=lambda key: (-self.depth[key], self.order[key]))[: max(0, free)]
 
     def _pause(self) -> float:
-        able = [
-            self.not_before[key]
-            for key in self.open
-            if key in self.not_before
-        ]
+        able = [self.not_before[key] for key in self.open if key in self.not_before]
         if not able:
             raise RuntimeError("the plan is circular: stages wait for each other")
         return max(0.01, min(able) - time.monotonic())

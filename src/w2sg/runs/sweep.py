@@ -113,9 +113,7 @@ def plan_sweep(
             merged.setdefault(key, call)
             users.setdefault(key, []).append((call.label, cell))
     n_cells = len(spec.cells)
-    calls = {
-        key: replace(call, label=_label(users[key], n_cells)) for key, call in merged.items()
-    }
+    calls = {key: replace(call, label=_label(users[key], n_cells)) for key, call in merged.items()}
     return SweepPlan(tuple(cells), calls, n_naive)
 
 

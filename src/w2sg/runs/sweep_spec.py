@@ -69,7 +69,8 @@ def load_sweep(
         SpecError: The spec cannot be read, nothing is varied, a key is varied twice, two cells
             are the same run, or a cell is no valid run.
 
-    >>> spec = load_sweep({"data": {"bundled": "qnli"}, "grid": {"student.loss": ["ce", "squared"]}})
+    >>> grid = {"student.loss": ["ce", "squared"]}
+    >>> spec = load_sweep({"data": {"bundled": "qnli"}, "grid": grid})
     >>> [cell.name for cell in spec.cells]
     ['student.loss=ce', 'student.loss=squared']
     """
@@ -163,7 +164,7 @@ def _variants(given: Any) -> list[tuple[str, dict[str, Any]]]:
         fields = dict(variant)
         name = fields.pop("name", None)
         if not isinstance(name, str) or not name:
-            raise SpecError(f"variants: number {number} has no name; add name = \"…\"")
+            raise SpecError(f'variants: number {number} has no name; add name = "…"')
         if name in {other for other, _ in found}:
             raise SpecError(f"variants: the name {name!r} occurs twice")
         changed = _flat(fields)

@@ -209,8 +209,10 @@ def test_two_processes_compute_every_key_once(finished, tmp_path):
         process.join()
     assert len(keys) == len(set(keys))
     assert set(keys) == set(result.record.labels)
-    assert open_sweep(tmp_path / "store" / "sweeps" / result.folder.name).table().equals(
-        result.table()
+    assert (
+        open_sweep(tmp_path / "store" / "sweeps" / result.folder.name)
+        .table()
+        .equals(result.table())
     )
 
 

@@ -114,7 +114,9 @@ def test_cost_follows_rows_and_epochs_of_the_most_similar(tiny_model):
 
     rows = {key: found["rows"] for key, found in facts.items()}
     cost = estimate(calls, [stored("qv", 10.0), stored("head", 1.0)], rows)
-    by_label = {c.label.split(",")[0] + c.body["spec"]["policy"]: cost.seconds[c.key] for c in calls}
+    by_label = {
+        c.label.split(",")[0] + c.body["spec"]["policy"]: cost.seconds[c.key] for c in calls
+    }
     assert by_label == pytest.approx(
         {
             "studentqv": 10.0 * 1000 / 200,

@@ -66,7 +66,10 @@ def test_overrides_reach_every_cell():
         ({"variants": [{"name": "a"}, {"name": "a"}]}, "occurs twice"),
         ({"variants": {"name": "a"}}, "write one"),
         (
-            {"grid": {"student.loss": ["ce"]}, "variants": [{"name": "a", "student.loss": "forward_kl"}]},
+            {
+                "grid": {"student.loss": ["ce"]},
+                "variants": [{"name": "a", "student.loss": "forward_kl"}],
+            },
             "varied by \\[grid\\] and by",
         ),
     ],

@@ -59,13 +59,14 @@ class Ray:
         """Hand tasks to the cluster."""
         if tasks and self.remote is None:
             self._connect()
+        remote: Any = self.remote
         for task in tasks:
             share = self.training if is_training(task.call) else self.other
             options: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus}
             if share.memory is not None:
                 options["memory"] = share.memory
             environment = {"OMP_NUM_THREADS": str(max(1, int(share.cpus)))}
-            reference = self.remote.options(
+            reference = remote.options(
                 **options, max_retries=0, runtime_env={"env_vars": environment}
             ).remote(task)
             self.under_way[reference] = task
@@ -75,9 +76,7 @@ class Ray:
         import ray
 
         del tell  # the cluster tells when a stage is finished, not how far it is
-        done, _ = ray.wait(
-            list(self.under_way), num_returns=1, timeout=seconds, fetch_local=False
-        )
+        done, _ = ray.wait(list(self.under_way), num_returns=1, timeout=seconds, fetch_local=False)
         return [self._answer(reference, self.under_way.pop(reference)) for reference in done]
 
     def close(self) -> None:
@@ -121,13 +120,14 @@ class Ray:
 
     def _answer(self, reference: Any, task: Task) -> Answer:
         import ray
+        from ray import exceptions
 
         try:
             return ray.get(reference)
-        except ray.exceptions.OutOfMemoryError as error:
+        except exceptions.OutOfMemoryError as error:
             line = str(error).strip().splitlines()[0]
             return record_failure(task, named("out of memory", f"out of memory ({line})"), 0.0)
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
+        except (exceptions.WorkerCrashedError, exceptions.NodeDiedError) as error:
             return Answer(task.call.key, "lost", f"its node or process was lost ({error})")
 
 

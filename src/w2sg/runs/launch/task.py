@@ -71,7 +71,10 @@ Tell = Callable[[Told], None]
 class Launcher(Protocol):
     """Computes tasks somewhere. The store says what is finished; a launcher only says when."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """How many tasks may be under way."""
+        ...
 
     def start(self, tasks: Sequence[Task]) -> None:
         """Take tasks that can be computed now; at most `slots` are under way."""
