@@ -11,7 +11,8 @@ from w2sg.spec import load, to_toml
 
 
 def call(*words):
-    return explained(lambda: app([str(word) for word in words], exit_on_error=False))
+    told = [str(word) for word in words]
+    return explained(lambda: app(told, exit_on_error=False, result_action="return_value"))
 
 
 @pytest.fixture(scope="module")
