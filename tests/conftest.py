@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it: no test reaches for the hub
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
@@ -41,9 +43,3 @@ def word_csv(tmp_path_factory) -> Path:
     frame = word_table(240, n_words=60, words_per_text=8).frame
     frame.assign(label=frame["label"].map({0: "bad", 1: "good"})).to_csv(path, index=False)
     return path
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch) -> None:
-    """No test reaches for the hub."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -6,8 +6,9 @@ import torch
 import transformers as t
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+SOURCES = Path(__file__).parents[1] / "src"
 WORDS = [f"w{i}" for i in range(60)]
-ENGLISH = "a short text that is quite bit longer ! 0".split()
+ENGLISH = ["a", "short", "text", "that", "is", "quite", "bit", "longer", "!", "0"]
 SMALL = {"hidden": 32, "layers": 2, "heads": 2, "positions": 64}
 
 
@@ -41,6 +42,7 @@ def save_bert(folder: Path, *, dropout: float = 0.1, seed: int = 0, tokenizer: b
         max_position_embeddings=SMALL["positions"],
         vocab_size=len(vocabulary),
         pad_token_id=1,
+        initializer_range=0.2,  # answers that differ from text to text
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
@@ -70,6 +72,7 @@ def save_gpt2(folder: Path, *, seed: int = 0) -> Path:
         n_head=SMALL["heads"],
         n_positions=SMALL["positions"],
         vocab_size=len(vocabulary),
+        initializer_range=0.2,
         bos_token_id=eos,
         eos_token_id=eos,
     )
@@ -79,11 +82,11 @@ def save_gpt2(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tables(data: Path, model: Path, store: Path, **changed: dict) -> dict:
+def tables(source: Path, model: Path, store: Path, **changed: dict) -> dict:
     """A run of one seed that takes about a second; keywords change fields of the tables."""
     made = {
         "data": {
-            "path": str(data),
+            "path": str(source),
             "id": "id",
             "n_labelled": 40,
             "n_unlabelled": 60,

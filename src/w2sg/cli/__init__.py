@@ -9,6 +9,7 @@ from w2sg._version import __version__
 app = App(
     name="w2sg",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # `main` tells what is kept
     help="Weak-to-strong generalization: train a strong student on a weak teacher's labels.",
 )
 COMMANDS = {

@@ -12,7 +12,8 @@ def explained(command: Callable[[], Any]) -> int:
 
     Returns:
         What the command returns, 0 for nothing; 2 for input that is refused, 1 for a stage,
-        store or file that failed, 130 for an interruption. Anything else is a bug and keeps its traceback.
+        store or file that failed, 130 for an interruption. Anything else is a bug and keeps its
+        traceback.
     """
     try:
         answer = command()

@@ -135,7 +135,7 @@ def load_classifier(
             padding moves.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     where = locate(name)
     with quiet(), explained(name):
@@ -149,13 +149,7 @@ def load_classifier(
         config.id2label = dict(enumerate(label_names))
         config.label2id = {label: i for i, label in enumerate(label_names)}
         config.problem_type = "single_label_classification"
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(where)
-        except Exception as error:
-            raise ValueError(
-                f"model {name!r} has no tokenizer that can be loaded ({_line(error)}); save one "
-                "beside it with tokenizer.save_pretrained"
-            ) from error
+        tokenizer = load_tokenizer(name)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = AutoModelForSequenceClassification.from_pretrained(
@@ -166,6 +160,30 @@ def load_classifier(
     classifier = Classifier(model, tokenizer)
     check_padding(classifier, name)
     return classifier
+
+
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer that is stored with a model.
+
+    Raises:
+        ValueError: There is none, or it knows no words.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(locate(name))
+        # without files, transformers makes one that knows nothing but its special tokens
+        found = len(tokenizer) > len(set(tokenizer.all_special_tokens))
+        reason = "it knows no words"
+    except Exception as error:
+        found, reason = False, _line(error)
+    if not found:
+        raise ValueError(
+            f"model {name!r} has no tokenizer that can be loaded ({reason}); save one beside it "
+            "with tokenizer.save_pretrained"
+        )
+    return tokenizer  # pyright: ignore[reportPossiblyUnboundVariable]
 
 
 def check_padding(classifier: Classifier, name: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 C_GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-SEPARATOR = " ␞ "  # stands between the two texts of a pair, so that no word pair crosses it
+SEPARATOR = " ␞ "  # a term between the two texts of a pair, so that no word pair crosses it
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,10 @@ def fit_estimator(
 
     counts = check_counts(labels, n_classes)
     model = _by_name(estimator) if isinstance(estimator, str) else estimator
-    if not (hasattr(model, "fit") and is_classifier(model)):
+    if isinstance(model, type) or not (hasattr(model, "fit") and is_classifier(model)):
         raise ValueError(
-            f"teacher.estimator is {model!r}: it must be a scikit-learn classifier or pipeline"
+            f"teacher.estimator is {model!r}: it must be a scikit-learn classifier or pipeline "
+            "object"
         )
     model = clone(model)
     seeds = {name: seed for name in model.get_params() if name.split("__")[-1] == "random_state"}
@@ -178,7 +179,7 @@ def _vectorizer(**settings: Any) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]", **settings
+        ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?␞]", **settings
     )
 
 

@@ -12,6 +12,7 @@ from w2sg.models.backbone import (
     collate,
     encode,
     explained,
+    load_tokenizer,
     locate,
     quiet,
 )
@@ -65,12 +66,12 @@ def _encode_all(
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     where = locate(model)
     with quiet(), explained(model):
         network = AutoModel.from_pretrained(where, dtype=torch.float32).eval()
-        tokenizer = AutoTokenizer.from_pretrained(where)
+        tokenizer = load_tokenizer(model)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     n_layers = int(network.config.num_hidden_layers)

@@ -93,7 +93,9 @@ def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
             "hidden": None if hidden is None else hidden.fingerprint,
             "test": parts.test.fingerprint,
             "test_texts": parts.test.unlabelled().fingerprint,
-            "given": digest(given.astype(str).values.tolist()) if columns else None,
+            "given": digest([[str(v) for v in row] for row in given.to_numpy(object)])
+            if columns
+            else None,
         },
     }
 

@@ -12,7 +12,7 @@ from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 
-VERSION = 1
+VERSION = 2
 Predict = Callable[[Unlabelled], FloatArray]
 
 
@@ -211,9 +211,10 @@ def _written(value: Any) -> str:
 def _checked(values: FloatArray, ids: Any) -> FloatArray:
     bad = ~np.isfinite(values) | (values < 0.0) | (values > 1.0)
     if bad.any():
-        row, column_ = np.argwhere(bad)[0]
+        row = int(np.argmax(bad.any(axis=1)))
+        value = values[row][bad[row]][-1]  # of one column given, the one that was given
         raise ValueError(
-            f"teacher.column: id {ids[row]!r} has probability {values[row, column_]:g}; "
+            f"teacher.column: id {ids[row]!r} has probability {value:g}; "
             "probabilities lie in [0, 1]"
         )
     off = np.abs(values.sum(axis=1) - 1.0) > 1e-3

@@ -165,7 +165,9 @@ class Checkpoints(TrainerCallback):
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
         """Ask for a checkpoint when it is time."""
         due = time.monotonic() - self.saved >= self.every_seconds
-        control.should_save = due and state.global_step < state.max_steps
+        # resuming takes at least one step more, so what has stopped must not be resumed from there
+        last = state.global_step == state.max_steps or control.should_training_stop
+        control.should_save = due and not last
 
     def on_save(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         """Mark the checkpoint as whole and remove the older ones."""

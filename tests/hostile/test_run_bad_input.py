@@ -1,0 +1,253 @@
+"""Bad input through the whole main job: the message, the exit status, and what is kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from tiny import SOURCES, save_bert, tables
+
+import w2sg
+from w2sg.cli import app
+from w2sg.cli.errors import explained
+from w2sg.runs.store import Store, StoreError
+from w2sg.spec import load, to_toml
+
+
+@pytest.fixture(autouse=True)
+def page(monkeypatch):
+    """The page is another module's business."""
+    monkeypatch.setattr("w2sg.report.render", lambda outcome: "<html></html>", raising=False)
+    monkeypatch.setattr("w2sg.report.model_card", lambda outcome: "# card", raising=False)
+
+
+@pytest.fixture
+def made(word_csv, tiny_model, tmp_path):
+    return tables(word_csv, tiny_model, tmp_path / "store", run={"references": []})
+
+
+def command(*arguments):
+    """Exit status of a command, run in this process."""
+    try:
+        return explained(lambda: app([str(one) for one in arguments]))
+    except SystemExit as end:
+        return end.code
+
+
+def with_rows(made, tmp_path, change, name="bad.csv"):
+    frame = pd.read_csv(made["data"]["path"], dtype=str, keep_default_na=False)
+    frame = change(frame)
+    frame.to_csv(tmp_path / name, index=False)
+    return {**made, "data": {**made["data"], "path": str(tmp_path / name)}}
+
+
+def other_first(frame, column, value):
+    frame.loc[frame.index[0], column] = value
+    return frame
+
+
+REFUSED = {
+    "missing file": ({"data.path": "nowhere.csv"}, "data.path='nowhere.csv' does not exist"),
+    "wrong column": ({"data.text": "txet"}, "text='txet' is not a column; there are .*mean 'text'"),
+    "too few rows": ({"data.n_labelled": 5000}, "n_labelled=5000 is more than there are: 190"),
+    "unknown model": ({"student.model": "/no/where"}, "model '/no/where' is not known"),
+    "unknown loss": ({"student.loss": "revrse_ce"}, "reverse_ce"),
+    "unknown policy": ({"student.policy": "qz"}, "roles must be"),
+    "unknown column of labels": (
+        {"teacher.kind": "column", "teacher.column": "labl"},
+        "keep='labl' is not a column",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_settings(made, case, capsys, tmp_path):
+    """One line, no traceback, exit status 2, and nothing has been trained."""
+    overrides, message = REFUSED[case]
+    path = tmp_path / "spec.toml"
+    path.write_text(to_toml(load(made)))
+    settings = [f"--set={name}={value}" for name, value in overrides.items()]
+    assert command("run", path, *settings) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    import re
+
+    assert re.search(message, told), told
+    stages = {m.body["stage"] for m in Store(made["run"]["store"]).manifests()}
+    assert stages <= {"labelled_data"}
+
+
+CHANGES = {
+    "one class only": (lambda f: f.assign(label="good"), "one class only, \\['good'\\]"),
+    "duplicate ids": (lambda f: other_first(f, "id", f["id"].iloc[1]), "occurs more than once"),
+    "empty file": (lambda f: f[:0], "holds no rows"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_refused_files(made, tmp_path, case):
+    change, message = CHANGES[case]
+    with pytest.raises(ValueError, match=message):
+        w2sg.run(with_rows(made, tmp_path, change))
+
+
+def test_not_utf8_and_unseen_labels(made, tmp_path):
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes("id,text,label\n1,naïve,0\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        w2sg.run(made, {"data.path": str(latin)})
+    pd.DataFrame(
+        {"id": [f"t{i}" for i in range(60)], "text": [f"w{i}" for i in range(60)], "label": "new"}
+    ).to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(ValueError, match="label 'new' of the test file is none of the classes"):
+        w2sg.run(made, {"data.test": str(tmp_path / "test.csv")})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("nan", "none of the classes|has no value"), ("1.5", "has probability 1.5"), ("", "no value"),
+     ("great", "says 'great', which is none of the classes")],
+)  # fmt: skip
+def test_bad_values_of_a_column_teacher(made, tmp_path, value, message):
+    bad = with_rows(made, tmp_path, lambda f: f.assign(p=value))
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        w2sg.run(bad, {"teacher": {"kind": "column", "column": "p"}})
+
+
+def test_model_without_a_tokenizer(made, tmp_path):
+    bare = save_bert(tmp_path / "bare", tokenizer=False)
+    with pytest.raises((ValueError, RuntimeError), match=r"no tokenizer that can be loaded"):
+        w2sg.run(made, {"student.model": str(bare)})
+
+
+def test_store_that_cannot_be_written(made, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        w2sg.run(made, {"run.store": str(tmp_path / "file" / "store")})
+    assert command("run", "--data", made["data"]["path"], "--store", tmp_path / "file" / "s") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_disk_that_fills_up_keeps_finished_stages(made, monkeypatch):
+    import errno
+
+    from w2sg.runs import compute
+
+    before = compute.write_probabilities
+
+    def full(path, ids, values):
+        if path.name == "pseudo_labels.parquet":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        before(path, ids, values)
+
+    monkeypatch.setattr(compute, "write_probabilities", full)
+    with pytest.raises(StoreError, match=r"No space left on device.*Finished stages are kept"):
+        w2sg.run(made)
+    stages = sorted(m.body["stage"] for m in Store(made["run"]["store"]).manifests())
+    assert stages == ["labelled_data", "weak_teacher"]
+
+
+def test_handled_and_reported(made, tmp_path):
+    """Blank and very long texts, markup, control characters: the run goes on and counts them."""
+    script = "<script>alert('x')</script> {{ 7 * 7 }} \x1b[31m"
+
+    def change(frame):
+        frame.loc[frame.index[:3], "text"] = ["", "   ", "\t"]
+        frame.loc[frame.index[3:60], "text"] = [f"{script} {i} " + "w1 " * 99 for i in range(57)]
+        return frame
+
+    result = w2sg.run(with_rows(made, tmp_path, change))
+    data = result.outcome.artifact(result.outcome.data[0])
+    assert data.facts["report"]["blank"] == {"data": 3}
+    student = result.outcome.of_role("student/0").facts
+    assert student["n_truncated"] > 0
+    assert student["n_truncated_test"] > 0
+    texts = pd.read_parquet(data.folder / "parts.parquet")["text"]
+    assert texts.str.contains("<script>alert('x')</script> {{ 7 * 7 }} \x1b[31m", regex=False).any()
+    assert (result.folder / "spec.toml").is_file()
+    assert (result.folder / "report.html").is_file()
+    assert result.gain.estimate is not None
+
+
+def test_damage_is_repaired_and_told(made):
+    """A cut manifest and a flipped byte: computed again, the user is told, the numbers are back."""
+    first = w2sg.run(made)
+    store, roles = first.outcome.store, first.outcome.plan.roles
+    manifest = store.folder(roles["teacher/0"]) / "manifest.json"
+    manifest.write_text(manifest.read_text()[:100])
+    payload = store.folder(roles["student/0"]) / "weights.safetensors"
+    content = bytearray(payload.read_bytes())
+    content[-1] ^= 1
+    payload.write_bytes(content)
+    with pytest.raises(ValueError, match="is not whole"):
+        w2sg.open_result(first.folder)
+    seen = []
+    again = w2sg.run(made, watch=seen.append)
+    told = {e.call.stage for e in seen if e.state == "damaged"}
+    assert told == {"weak_teacher", "strong_student"}
+    assert set(again.outcome.computed) == {roles["teacher/0"], roles["student/0"]}
+    assert again.facts == first.facts
+    assert w2sg.open_result(first.folder).facts == first.facts
+
+
+def test_interruption_keeps_what_is_finished_and_the_next_run_goes_on(made):
+    def stop(event):
+        if event.call.label.startswith("student") and event.state == "progress":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        w2sg.run(made, watch=stop)
+    assert explained(lambda: w2sg.run(made, watch=stop)) == 130
+    kept = {m.body["stage"] for m in Store(made["run"]["store"]).manifests()}
+    assert kept == {"labelled_data", "weak_teacher", "pseudo_labels"}
+    seen = []
+    result = w2sg.run(made, watch=seen.append)
+    assert {e.call.stage for e in seen if e.state == "cached"} == kept
+    stages = [result.outcome.manifests[k].body["stage"] for k in result.outcome.computed]
+    assert stages == ["strong_student", "evaluation"]
+
+
+def test_ctrl_c_at_the_keyboard(made, tmp_path):
+    """The signal, in a process of its own: one line, exit status 130, no traceback."""
+    path = tmp_path / "spec.toml"
+    path.write_text(to_toml(load(made, {"student.epochs": 5000.0})))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "w2sg", "run", str(path)],
+        env={**os.environ, "PYTHONPATH": str(SOURCES), "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    store = Store(made["run"]["store"])
+    until = time.monotonic() + 120
+    while not any(m.body["stage"] == "pseudo_labels" for m in store.manifests()):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; finished stages are kept" in told
+    assert "Traceback" not in told
+    assert any(m.body["stage"] == "pseudo_labels" for m in store.manifests())
+
+
+def test_commands_on_things_that_are_not_there(tmp_path, capsys):
+    for arguments, message in (
+        (("report", tmp_path), "holds no finished run"),
+        (("predict", tmp_path, "x.csv", "-o", "y.csv"), "holds no finished run"),
+        (("status", tmp_path / "none"), "is not there"),
+        (("run",), "give a spec"),
+        (("run", tmp_path / "no.toml"), "does not exist"),
+        (("run", "--data", "x.csv", "--seeds", "a"), "write whole numbers"),
+    ):
+        assert command(*arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_spec_that_is_validated_takes_no_overrides(made):
+    with pytest.raises(ValueError, match="overrides are for a file or a mapping"):
+        w2sg.run(load(made), {"student.epochs": 1})

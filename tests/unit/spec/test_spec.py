@@ -1,0 +1,172 @@
+"""Strict: every wrong field is named, with its value, what is allowed and the nearest name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from w2sg.spec import Named, SpecError, load, parse_overrides, to_toml
+
+LEAST = {"data": {"bundled": "qnli"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("student.epoch", 1, "student.epoch = 1: unknown field; did you mean 'epochs'?"),
+        ("studnet.epochs", 1, "studnet = {'epochs': 1}: unknown field; did you mean 'student'?"),
+        ("run.xyzzy", 1, "run.xyzzy = 1: unknown field; allowed: seeds, references"),
+        ("student.epochs", "two", "student.epochs = 'two': must be a valid number"),
+        ("student.epochs", 0, "student.epochs = 0: must be greater than 0"),
+        ("student.batch_size", 1.5, "student.batch_size = 1.5: must be a valid integer"),
+        ("student.batch_size", True, "student.batch_size = True: must be a valid integer"),
+        ("student.lr", "atuo", "student.lr = 'atuo': must be a valid number or 'auto'; did you "
+         "mean 'auto'?"),
+        ("student.lr", -1.0, "student.lr = -1.0: must be greater than 0"),
+        ("student.lr", float("nan"), "student.lr = nan: must be a finite number"),
+        ("student.labelled", "mixd", "student.labelled = 'mixd': must be 'none', 'after' or "
+         "'mixed'; did you mean 'mixed'?"),
+        ("teacher.kind", "tf-idf", "did you mean 'tfidf'?"),
+        ("teacher.kind", 3, "teacher.kind = 3: must be 'tfidf', 'sklearn'"),
+        ("teacher.kind", "column", "needs teacher.column"),
+        ("teacher.kind", "sklearn", "needs teacher.estimator"),
+        ("teacher.cross_fit", 1, "teacher.cross_fit must be 0 (off) or at least 2 folds, got 1"),
+        ("run.seeds", [], "run.seeds is empty"),
+        ("run.seeds", [1, 1], "run.seeds has repeated entries: [1, 1]"),
+        ("run.seeds", [0.5], "run.seeds.0 = 0.5: must be a valid integer"),
+        ("run.references", ["celing"], "run.references.0 = 'celing'"),
+        ("run.level", 1.0, "run.level = 1.0: must be less than 1"),
+        ("data.path", "x.csv", "data needs exactly one of path, bundled, hub; got path, bundled"),
+        ("data.n_test", 0, "data.n_test = 0: must be greater than or equal to 1"),
+        ("version", 2, "version = 2: must be 1"),
+    ],
+)  # fmt: skip
+def test_each_wrong_field_has_its_sentence(field, value, message):
+    for tables, overrides in ((LEAST, {field: value}), (nested(field, value), None)):
+        with pytest.raises(SpecError) as error:
+            load(tables, overrides)
+        assert message in str(error.value)
+        assert "pydantic" not in str(error.value)
+
+
+def nested(field, value):
+    *parents, last = field.split(".")
+    tables = {"data": dict(LEAST["data"])}
+    table = tables
+    for parent in parents:
+        table = table.setdefault(parent, {})
+    table[last] = value
+    return tables
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(SpecError) as error:
+        load({"data": {"bundled": "qnli"}, "student": {"epoch": 1, "lr": -1.0}, "run": {"x": 1}})
+    assert len(str(error.value).splitlines()) == 3
+    with pytest.raises(SpecError, match="data: missing"):
+        load({})
+    with pytest.raises(SpecError, match="got none"):
+        load({"data": {}})
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(SpecError, match=r"spec .*no\.toml' does not exist"):
+        load(tmp_path / "no.toml")
+    (tmp_path / "bad.toml").write_text("[data\n")
+    with pytest.raises(SpecError, match="is not TOML"):
+        load(tmp_path / "bad.toml")
+    (tmp_path / "latin.toml").write_bytes(b'[data]\npath = "\xe9.csv"\n')
+    with pytest.raises(SpecError, match="cannot be read"):
+        load(tmp_path / "latin.toml")
+    with pytest.raises(SpecError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_frozen_and_the_source_untouched():
+    tables = {"data": {"bundled": "qnli"}, "student": {"epochs": 3}}
+    spec = load(tables, {"student.epochs": 1})
+    assert (spec.student.epochs, tables["student"]["epochs"]) == (1.0, 3)
+    with pytest.raises(ValueError, match="frozen"):
+        spec.student.epochs = 2  # pyright: ignore
+
+
+def test_overrides():
+    given = ["student.lr=1e-4", "run.seeds=[3, 4]", "student.loss=symmetric:1:0.1",
+             "run.preview=false", "data.text = body", 'data.label="a=b"']  # fmt: skip
+    spec = load(LEAST, parse_overrides(given))
+    assert spec.student.lr == 1e-4
+    assert spec.run.seeds == (3, 4)
+    assert spec.student.loss == "symmetric:1:0.1"
+    assert spec.run.preview is False
+    assert (spec.data.text, spec.data.label) == ("body", "a=b")
+    for wrong in ("student.epochs", "epochs=1"):
+        with pytest.raises(SpecError, match=r"write table\.field=value"):
+            parse_overrides([wrong])
+    with pytest.raises(SpecError, match=r"data\.bundled is not a table"):
+        load(LEAST, {"data.bundled.x": 1})
+
+
+NUMBER = st.floats(1e-9, 9.0, exclude_min=True)
+WORD = st.text(min_size=1).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
+SPECS = st.fixed_dictionaries(
+    {
+        "data": st.fixed_dictionaries(
+            {"path": WORD},
+            optional={
+                "text": WORD, "group": st.none() | WORD, "split": st.none() | WORD,
+                "split_seed": st.integers(-(2**70), 2**70), "n_labelled": st.integers(0, 10**9),
+                "duplicates": st.sampled_from(["report", "drop"]),
+            },
+        ),
+        "teacher": st.fixed_dictionaries(
+            {},
+            optional={
+                "kind": st.just("column"), "temperature": NUMBER, "lr": NUMBER | st.just("auto"),
+            },
+        ).map(lambda t: {**t, "column": ["p", 'q"\\\n']} if "kind" in t else t),
+        "student": st.fixed_dictionaries(
+            {},
+            optional={
+                "model": WORD, "loss": WORD, "epochs": NUMBER, "lr_head": NUMBER | st.just("auto"),
+                "warmup": st.floats(0, 0.99), "early_stopping": st.integers(0, 9),
+            },
+        ),
+        "run": st.fixed_dictionaries(
+            {},
+            optional={
+                "seeds": st.lists(st.integers(), min_size=1, unique=True),
+                "references": st.lists(st.sampled_from(["ceiling", "mixed"]), unique=True),
+                "preview": st.booleans(), "store": WORD,
+            },
+        ),
+    }
+)  # fmt: skip
+
+
+@given(SPECS)
+def test_written_and_read_again_is_the_same(tmp_path_factory, tables):
+    """Every default is on the page; quotes, control characters and large numbers survive."""
+    path = tmp_path_factory.getbasetemp() / "spec.toml"
+    spec = load(tables)
+    path.write_text(to_toml(spec), encoding="utf-8")
+    assert load(path) == spec
+    for name, field in type(spec.student).model_fields.items():
+        assert f"\n{name} = " in to_toml(spec) or field.default is None
+
+
+def test_objects():
+    estimator = object()
+    spec = load({**LEAST, "teacher": {"kind": "sklearn", "estimator": estimator}})
+    assert spec.teacher.estimator == Named(estimator)
+    mine = Named(estimator, name="mine", version="2")
+    spec = load({**LEAST, "teacher": {"kind": "sklearn", "estimator": mine}})
+    assert spec.teacher.estimator is mine
+    assert spec.model_dump(mode="json")["teacher"]["estimator"] == {"name": "mine", "version": "2"}
+
+
+def test_a_written_object_can_be_read_but_not_run(tmp_path):
+    """A result of a Python object must open again; running it as if it were "ce" must not."""
+    path = tmp_path / "spec.toml"
+    for named in (Named(len, name='my "loss"', version="2"), Named(len)):
+        path.write_text(to_toml(load({**LEAST, "student": {"loss": named}})))
+        again = load(path).student.loss
+        assert (again.value, again.identity) == (None, named.identity)
