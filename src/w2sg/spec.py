@@ -149,7 +149,11 @@ class TeacherSpec(_Table):
 
 
 class StudentSpec(_Table):
-    """The strong student: which model, which weights move, how, on what."""
+    """The strong student: which model, which weights move, how, on what.
+
+    `min_steps` is for trainings on the labelled part alone, which is small: a reference that is
+    starved of optimizer steps would flatter the student.
+    """
 
     model: NameOrObject = "all-MiniLM-L6-v2"
     policy: str = "qv"
@@ -157,6 +161,7 @@ class StudentSpec(_Table):
     loss: NameOrObject = "ce"
     labelled: Literal["none", "after", "mixed"] = "none"
     epochs: Annotated[float, Field(gt=0.0)] = 2.0
+    min_steps: Count = 60
     lr: Rate | Literal["auto"] = "auto"
     lr_head: Rate | Literal["auto"] = "auto"
     ratio: Annotated[float, Field(gt=0.0)] = 1.0

@@ -15,7 +15,7 @@ from scipy.special import entr
 from w2sg._arrays import FloatArray, as_floats
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.interval import check_interval, contrast_interval
-from w2sg.gain.resample import Replicates, crossed_replicates
+from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
 from w2sg.theory.bregman import BregmanGenerator, dual_mean, negentropy, squared
 
 DIVERGENCES = {"kl": negentropy, "squared": squared}
@@ -102,7 +102,7 @@ def ledger(
     >>> found.gap.estimate == found.misfit.estimate + found.residual.estimate
     True
     """
-    check_interval(level, "percentile")
+    check_interval(level, "percentile", N_REPLICATES)
     f_w, f_s = _rows("teacher", teacher), _rows("student", student)
     if f_w.shape != f_s.shape:
         raise ValueError(

@@ -134,14 +134,19 @@ def run_probe_w2s(
     if not 1 <= held < rows:
         raise ValueError(f"n_test must be between 1 and {rows - 1}, got {held}")
     ns, big_ns = _sizes(n, N, rows - held)
+    if not soft:
+        weak, strong = _without_null_directions(weak), _without_null_directions(strong)
 
     order = np.random.default_rng(child_seed(seed, "test")).permutation(rows)
     test, pool = order[:held], order[held:]
+    # no size looks at the rows between the longest head and the longest tail
+    used = np.r_[: ns.max(), len(pool) - big_ns.max() : len(pool)]
     errors = np.empty((4, len(ns), trials, len(lam)))
     for t in range(trials):
         rng = np.random.default_rng(child_seed(seed, "trial", t))
         drawn = rng.permutation(pool)
-        noisy = _with_noise(y[drawn], noise, soft, rng)
+        noisy = _with_noise(y[drawn], noise, soft, rng)[used]
+        drawn = drawn[used]
         trial = _Trial(weak[drawn], strong[drawn], noisy, weak[test], strong[test], y[test])
         if isinstance(settings, SoftmaxProbe):
             errors[:, :, t] = _softmax_errors(trial, ns, big_ns, lam, settings.soft_targets)
@@ -296,6 +301,21 @@ class _Solver:
         if self.intercept:
             constant = constant - (getattr(moments, f"{side}_sum") / moments.rows) @ weights
         return weights, constant
+
+
+def _without_null_directions(x: FloatArray) -> FloatArray:
+    """Rotate away directions that are zero in every row, as layer normalisation leaves them.
+
+    No prediction changes, and training sets keep well-conditioned Gram matrices.
+    """
+    if len(x) <= x.shape[1]:
+        return x
+    values, vectors = scipy.linalg.eigh(x.T @ x, driver="evd")
+    if values[0] > GRAM_RESOLUTION * values[-1]:
+        return x
+    rotated = x @ vectors
+    sizes = np.sqrt(np.einsum("nd,nd->d", rotated, rotated))
+    return rotated[:, sizes > 1e-12 * sizes.max()]
 
 
 def _softmax_errors(

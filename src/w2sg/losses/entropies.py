@@ -61,7 +61,7 @@ def _entropy(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Ten
     return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
 
 
-ce = from_formula("ce", cross_entropy_formula)
+ce = Loss("ce", lambda z, q, context: torch.nn.functional.cross_entropy(z, q, reduction="none"))
 r"""Cross-entropy −Σ_k q_k log p_k; gradient p − q, which never vanishes on a wrong logit.
 
 Leads a student of limited information to the *primal* mean of the teacher (derived).

@@ -32,8 +32,9 @@ class Student:
 
     @cached_property
     def log_p(self) -> Float[Tensor, "n k"]:
-        """Log-probabilities."""
-        return torch.log_softmax(self.logits, dim=-1)
+        """Log-probabilities, without a second exponential: z − max z + log max p."""
+        top = self.logits.amax(-1, keepdim=True)
+        return (self.logits - top).add_(self.p.amax(-1, keepdim=True).log())
 
     def pull_back(self, slope: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         r"""Return the gradient in the logits, p_j (s_j − ⟨p, s⟩), of a function with slope s in p.

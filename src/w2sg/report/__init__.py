@@ -1,1 +1,6 @@
-"""The page of a run: reads the store, computes nothing new."""
+"""The page of a finished run and the card of its model; reads the store, computes nothing new."""
+
+from w2sg.report.model_card import model_card
+from w2sg.report.page import render
+
+__all__ = ["model_card", "render"]

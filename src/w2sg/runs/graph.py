@@ -3,7 +3,7 @@
 import uuid
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -220,8 +220,11 @@ class Graph:
         start: str | None = None,
     ) -> str:
         """Add a training of the strong model; the arm is a label, its sources the identity."""
+        how = self.settings
+        if set(sources) == {"labelled"}:
+            how = replace(how, epochs=self.enough_epochs(seed))
         settings = {
-            **self.training_identity(self.settings),
+            **self.training_identity(how),
             **self.environment,
             "loss": self.object_identity("student.loss", loss),
             "seed": seed,
@@ -239,13 +242,18 @@ class Graph:
             inputs,
             needs=needs,
             given={
-                "settings": self.settings,
+                "settings": how,
                 "loss": loss.value if isinstance(loss, Named) else loss,
                 "sources": tuple(sources),
             },
             role=f"{arm}/{seed}",
             label=f"{arm}, seed {seed}",
         )
+
+    def enough_epochs(self, seed: int) -> float:
+        """Return the epochs over the labelled part that make at least `min_steps` steps."""
+        n = self.facts[seed]["rows"]["labelled"]
+        return max(self.settings.epochs, self.spec.student.min_steps * self.settings.batch_size / n)
 
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""

@@ -133,9 +133,12 @@ def _metrics(
         "brier": metrics.brier,
         "calibration_error": metrics.calibration_error,
     }
+    if len(np.unique(labels)) < p.shape[2]:
+        several.pop("auroc")  # a class without test rows has no area
     by_seed = {name: [float(f(q, labels)) for q in p] for name, f in several.items()}
     return {
         "accuracy": asdict(gain(np.zeros_like(correct), correct, **told)),
+        "auroc": None,
         **{name: float(np.mean(values)) for name, values in by_seed.items() if name != "accuracy"},
         "by_seed": by_seed,
     }

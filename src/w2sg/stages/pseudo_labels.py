@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+from scipy.stats import binomtest
 
 from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
@@ -70,6 +71,8 @@ def temper(probabilities: FloatArray, temperature: float) -> FloatArray:
 def quality(pseudo: PseudoLabelled, hidden: Labelled | None) -> dict[str, Any]:
     """Return what can be said of pseudo-labels: entropy, shares, and accuracy where truth exists.
 
+    The accuracy has a 95 % Wilson interval: it speaks of the labeller, not of these rows alone.
+
     Args:
         pseudo: The pseudo-labels.
         hidden: True labels of some of the same ids, which the student never sees.
@@ -85,6 +88,9 @@ def quality(pseudo: PseudoLabelled, hidden: Labelled | None) -> dict[str, Any]:
     }
     if hidden is not None and len(hidden):
         guesses = pseudo.take(hidden.ids).probabilities.argmax(axis=1)
-        facts["accuracy"] = float((guesses == hidden.labels).mean())
+        right = binomtest(int((guesses == hidden.labels).sum()), len(hidden))
+        interval = right.proportion_ci(0.95, method="wilson")
+        facts["accuracy"] = float(right.statistic)
+        facts["accuracy_interval"] = [float(interval.low), float(interval.high)]
         facts["accuracy_rows"] = len(hidden)
     return facts

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
-RATES = {"full": 1e-4, "head": 3e-3, "roles": 5e-4}
-HEAD_RATE = {"full": 1e-3, "head": 3e-3, "roles": 3e-3}
+RATES = {"full": 3e-4, "head": 1e-2, "roles": 1e-3}
+HEAD_RATE = {"full": 3e-3, "head": 1e-2, "roles": 3e-3}
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_everything_is_whole(made, tmp_path):
 
 @pytest.mark.parametrize("damage", ["payload", "manifest", "name", "label", "no zip"])
 def test_a_changed_archive_is_refused_and_nothing_enters(made, tmp_path, damage):
-    store, folder, keys = made
+    store, folder, _ = made
     export(folder, store, tmp_path / "a.zip")
     path = tmp_path / "bad.zip"
     with zipfile.ZipFile(tmp_path / "a.zip") as good, zipfile.ZipFile(path, "w") as bad:

@@ -1,10 +1,14 @@
 """Studies E1 to E5: every claim holds, at full size (slow) or where a small size suffices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from w2sg import losses
 from w2sg.studies import bias_variance
+from w2sg.studies.bias_variance import text_heads
 from w2sg.studies.bias_variance.solvers import logistic_head, train_linear
 
 
@@ -30,11 +34,11 @@ def test_reverse_ce_students_ignore_the_confidence_of_their_teacher():
     study = bias_variance.reverse_ce_invariance(runs=6, losses=("ce", "reverse_ce"))
     assert all(claim.holds for claim in study.claims[:2]), study.claims
     for field in ("accuracy", "nll", "entropy"):
-        move, of_run, _ = study.arrays[f"move {field} reverse_ce"]
-        assert abs(move) < of_run
+        move, _, of_student = study.arrays[f"move {field} reverse_ce"]
+        assert abs(move) < of_student
     for field in ("nll", "entropy"):
-        move, of_run, _ = study.arrays[f"move {field} ce"]
-        assert abs(move) > of_run
+        move, of_run, of_student = study.arrays[f"move {field} ce"]
+        assert abs(move) > max(of_run, of_student)
 
 
 @pytest.mark.slow
@@ -65,3 +69,36 @@ def test_logistic_head_agrees_with_scikit_learn():
     y = (rng.uniform(size=120) < 0.4).astype(float)
     theirs = LogisticRegression(C=1 / (120 * 1e-2), fit_intercept=False, tol=1e-10).fit(x, y)
     np.testing.assert_allclose(logistic_head(x, y, 1e-2), theirs.coef_[0], atol=1e-5)
+
+
+def text_task(seeds=3, n=256, items=200, d=6):
+    rng = np.random.default_rng(4)
+    x, z = rng.normal(size=(seeds, n, d)), rng.normal(size=(items, d))
+    w = rng.normal(size=d)
+    weak = w + rng.normal(size=(seeds, d))
+    return text_heads.TextArrays(
+        unlabelled=x * 3 + 1,
+        labels=(x @ w > 0).astype(int),
+        teacher_unlabelled=expit(np.einsum("snd,sd->sn", x, weak)),
+        test=z * 3 + 1,
+        truth=(z @ w > 0).astype(int),
+        teacher_test=expit(weak @ z.T),
+    )
+
+
+def test_table_of_losses_is_one_row_each_and_adds_up():
+    # Catches a ledger against another seed's teacher, and labels that leak into a student.
+    task = text_task()
+    rows = text_heads.loss_table(task, ("ce", "reverse_ce", "confidence:0.5"))
+    assert [row.name for row in rows] == ["ce", "reverse_ce", "confidence:0.5"]
+    for row in rows:
+        assert row.accuracy.shape == (3, 200)
+        found = row.ledger
+        assert found.gap.estimate == found.misfit.estimate + found.residual.estimate
+        assert row.entropy.mean() == pytest.approx(found.student_entropy.estimate)
+    assert text_heads.markdown(task, rows).count("\n") == 5
+    blind = replace(task, labels=1 - task.labels)
+    again = text_heads.loss_table(blind, ("ce",))
+    np.testing.assert_array_equal(again[0].accuracy, rows[0].accuracy)
+    with pytest.raises(ValueError, match=r"truth must have shape \(200,\), got \(3,\)"):
+        text_heads.loss_table(replace(task, truth=task.truth[:3]))

@@ -227,8 +227,8 @@ def test_residual_bounds_bound_and_are_tight(gen):
         residual = abs(bregman.risk_gap(gen, target, teacher, student).residual)
         bounds = bregman.residual_bounds(gen, target, teacher, student, groups)
         worst = max(worst, residual / bounds.cauchy_schwarz)
-        if bounds.simplex is not None:
-            worst_simplex = max(worst_simplex, residual / bounds.simplex)
+        if bounds.simplex_osc is not None:
+            worst_simplex = max(worst_simplex, residual / bounds.simplex_osc)
     assert 0.9 < worst <= 1 + 1e-12
     if gen.domain in ("simplex", "unit"):
         assert 0.9 < worst_simplex <= 1 + 1e-12

@@ -30,6 +30,8 @@ def test_roles_full_and_head_by_name():
         "head": head,
         "v": own["v"] | head,
         "qv": own["q"] | own["v"] | head,
+        "kv": own["k"] | own["v"] | head,
+        "qk": own["q"] | own["k"] | head,
         "qkv": own["q"] | own["k"] | own["v"] | head,
     }.items():
         assert trained(apply(tiny("bert"), roles).model) == expected

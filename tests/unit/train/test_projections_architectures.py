@@ -150,5 +150,5 @@ def test_saved_model_loads_into_the_unmodified_class(name, tmp_path):
     plain = type(model).from_pretrained(tmp_path, dtype=next(model.parameters()).dtype).eval()
     inputs = example(model)
     # transformers declares DeBERTa's separate biases as float32 and reloads them so
-    atol = 1e-8 if name == "deberta" else tolerance(name)
+    atol = 1e-6 if name == "deberta" else tolerance(name)
     assert torch.allclose(outputs(plain, inputs), outputs(split, inputs), rtol=0, atol=atol)

@@ -145,14 +145,16 @@ def _print_table(
 
 def _figure(widths: list[int | None], rows: "list[LinearGaussianW2S]") -> "Figure":
     from w2sg.figures import new_figure
+    from w2sg.figures.canvas import PALETTE
 
     figure, (axes,) = new_figure(width=6.4, height=4.0)
     finite = [(w, row) for w, row in zip(widths, rows, strict=True) if w is not None]
     shown = sorted(finite, key=lambda pair: pair[0])
     x = [w for w, _ in shown]
-    for name, style in (("gap", "^-"), ("misfit", "o-"), ("residual", "s-")):
+    for name, style, colour in (("gap", "^-", 2), ("misfit", "o-", 0), ("residual", "s-", 1)):
         label = "gain" if name == "gap" else name
-        axes.plot(x, [getattr(row, name) for _, row in shown], style, label=label)
+        values = [getattr(row, name) for _, row in shown]
+        axes.plot(x, values, style, color=PALETTE[colour], label=label)
     axes.axhline(rows[0].floor, color="0.35", lw=0.9, ls="--", label="misfit floor")
     axes.axhline(0, color="0.35", lw=0.8)
     axes.set(xscale="log", xlabel="student width", ylabel="squared error")

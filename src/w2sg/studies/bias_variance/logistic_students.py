@@ -186,7 +186,7 @@ def reverse_ce_invariance(runs: int = 20, seed: int = 0, losses: tuple[str, ...]
             arrays[f"move {field} {name}"] = np.array(
                 [float(np.mean(faint - first)), of_run, of_student]
             )
-            moves[name, field] = abs(np.mean(faint - first)) / of_run
+            moves[name, field] = abs(float(np.mean(faint - first))) / of_student
     ahead = arrays["accuracy reverse_ce"] - arrays["accuracy ce"]
     claims = (
         Claim(
@@ -325,5 +325,5 @@ def _figure(  # noqa: ANN202 matplotlib is not imported here
         axes.set(xscale="log", xlabel="α: labels are ½ + α(q − ½)", ylabel=f"student {field}")
     if teacher is not None:
         panels[0].axhline(teacher, color="0.35", lw=1, label="teacher")
-    panels[0].legend()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure

@@ -75,11 +75,9 @@ def width_sweep(draws: int = 60, seed: int = 0) -> Study:
             ),
         ),
         Claim(
-            "The residual vanishes, so that gain = misfit",
+            "The residual all but vanishes: gain is misfit to within a tenth",
             f"residual {arrays['residual'].round(3).tolist()}",
-            bool(
-                abs(last) < 3 * arrays["residual_error"][-1] + 0.01 and arrays["residual"][0] < -0.3
-            ),
+            bool(abs(last) < 0.1 * floor and arrays["residual"][0] < -0.3),
         ),
         Claim(
             "A student that over-fits its teacher gains little at any width",

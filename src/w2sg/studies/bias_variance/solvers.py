@@ -34,11 +34,17 @@ def logistic_head(x: FloatArray, targets: FloatArray, l2: float) -> FloatArray:
 
 
 def train_linear(
-    x: FloatArray, targets: FloatArray, start: FloatArray, loss: "Loss", seed: int
+    x: FloatArray,
+    targets: FloatArray,
+    start: FloatArray,
+    loss: "Loss",
+    seed: int,
+    *,
+    rate: float = RATE,
 ) -> FloatArray:
     """Train one linear student per run with Adam and a cosine to zero, all runs side by side.
 
-    Two epochs, batches of 32, rate 0.02. A loss that looks at a batch gets the statistics of each
+    Two epochs, batches of 32. A loss that looks at a batch gets the statistics of each
     run's own batch.
 
     Args:
@@ -47,6 +53,7 @@ def train_linear(
         start: First weights (runs, d).
         loss: From `w2sg.losses`.
         seed: Of the order of the examples, the same for every loss.
+        rate: Learning rate at the first step.
 
     Returns:
         The weights (runs, d).
@@ -56,7 +63,7 @@ def train_linear(
     runs, n, _ = x.shape
     inputs, labels = torch.from_numpy(x), torch.from_numpy(targets)
     weights = torch.tensor(start, requires_grad=True)
-    optimiser = torch.optim.Adam([weights], lr=RATE)
+    optimiser = torch.optim.Adam([weights], lr=rate)
     n_steps = EPOCHS * (n // BATCH)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
     rng = np.random.default_rng(seed)

@@ -21,14 +21,14 @@ def study(*, d: int = 400, repetitions: int = 20, seed: int = 0) -> Study:
     arrays: dict[str, FloatArray] = {"lam_t": LAM_T, "lam_s": LAM_S}
     claims = []
     best = float(ridge.optimal_teacher_penalty(GAMMA_T, SIGMA2))
-    filled = None
+    maps = []
     for axes, gamma_s, name in zip(panels, GAMMAS_S, ("under", "over"), strict=True):
         simulated = simulate.two_stage(
             GAMMA_T, gamma_s, LAM_T, LAM_S, SIGMA2, d=d, repetitions=repetitions, seed=seed
         )
         theory = ridge.two_stage(GAMMA_T, simulated.gamma_s, LAM_T[:, None], LAM_S, SIGMA2)
         difference = simulated.difference
-        filled = signed_map(axes, LAM_S, LAM_T, difference.mean, levels=LEVELS)
+        maps.append(signed_map(axes, LAM_S, LAM_T, difference.mean, levels=LEVELS))
         level_lines(axes, LAM_S, LAM_T, theory.difference, LEVELS[LEVELS != 0], "theory")
         boundary(axes, LAM_S, LAM_T, theory.difference, "student = teacher")
         axes.axhline(best, color="black", ls="--", lw=1.2, label="best teacher penalty")
@@ -56,7 +56,7 @@ def study(*, d: int = 400, repetitions: int = 20, seed: int = 0) -> Study:
             )
         )
     claims += _edges()
-    figure.colorbar(filled, ax=panels, label="R_s − R_t (simulated)")
+    figure.colorbar(maps[-1], ax=panels, label="R_s − R_t (simulated)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Study(arrays, figure, tuple(claims))
 

@@ -6,6 +6,7 @@ from w2sg.figures import new_figure
 from w2sg.studies.mechanisms.agreement import agreement, listed
 from w2sg.studies.study import Claim, Study
 from w2sg.theory import multi_index
+from w2sg.theory.multi_index.polynomial_heads import Head
 from w2sg.theory.simulate import multi_index as simulate
 from w2sg.theory.simulate.estimate import Estimate
 
@@ -29,7 +30,7 @@ def study(*, d: int = 2000, repetitions: int = 12, seed: int = 0) -> Study:
     axes.plot(grid, plain.teacher_risk, color="0.2", label="teacher")
     arrays, claims = {"gamma_t": grid, "teacher": plain.teacher_risk}, []
     best = multi_index.warm_start_optimum(*args, grid, GAMMA_S, DEGREE)
-    heads = (
+    heads: tuple[tuple[Head, str], ...] = (
         ("teacher_only", "teacher labels only"), ("warm", "warm start, best pull"),
         ("added", "pre-trained hard part added"),
     )  # fmt: skip

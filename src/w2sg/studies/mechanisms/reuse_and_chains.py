@@ -6,6 +6,7 @@ from w2sg.figures import new_figure
 from w2sg.studies.mechanisms.agreement import agreement, listed
 from w2sg.studies.study import Claim, Study
 from w2sg.theory import ridge
+from w2sg.theory.ridge.stages import Inputs
 from w2sg.theory.simulate import ridge as simulate
 
 GAMMA, SIGMA2 = 0.5, 1.0
@@ -20,7 +21,11 @@ def study(*, d: int = 240, repetitions: int = 24, seed: int = 0) -> Study:
     floor = float(ridge.two_stage(GAMMA, 0.0, GAMMA * SIGMA2, 1.0, SIGMA2).teacher_risk)
     figure, (curves, stages) = new_figure(1, 2, width=9.6, height=3.8)
     arrays, claims, lowest = {"lam_s": grid, "simulated_lam_s": dots}, [], {}
-    kinds = (("reused", GAMMA, "reused"), ("fresh", GAMMA, "fresh"), ("infinite", 0.0, "fresh"))
+    kinds: tuple[tuple[str, float, Inputs], ...] = (
+        ("reused", GAMMA, "reused"),
+        ("fresh", GAMMA, "fresh"),
+        ("infinite", 0.0, "fresh"),
+    )
     for name, gamma_s, inputs in kinds:
         theory = ridge.two_stage(GAMMA, gamma_s, LAM_T, grid, SIGMA2, inputs=inputs)
         at_dots = ridge.two_stage(GAMMA, gamma_s, LAM_T, dots, SIGMA2, inputs=inputs)

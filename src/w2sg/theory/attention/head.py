@@ -105,8 +105,8 @@ def key_bias_gradient(
     expected = (*queries.shape, queries.shape[1])
     if turn.shape != expected:
         raise ValueError(f"rotary must have the shape {expected}, got {turn.shape}")
-    turned = (np.einsum("tij,tj->ti", turn, x) for x in (queries, keys))
-    return np.einsum("tij,ti->j", turn, attention_gradients(*turned, v, upstream).k)
+    turned_q, turned_k = (np.einsum("tij,tj->ti", turn, x) for x in (queries, keys))
+    return np.einsum("tij,ti->j", turn, attention_gradients(turned_q, turned_k, v, upstream).k)
 
 
 def rotations(tokens: int, head_dim: int, base: float = 10_000.0) -> Float[ndarray, "t d d"]:

@@ -14,10 +14,10 @@ from w2sg.theory.bregman.means import draw_weights, group_index, posterior_mean_
 
 @dataclass(frozen=True)
 class ResidualBounds:
-    """Upper bounds on |residual|; ``simplex`` is ``None`` unless predictions are probabilities."""
+    """Upper bounds on |residual|; ``simplex_osc`` needs probabilities and is ``None`` without."""
 
     cauchy_schwarz: float
-    simplex: float | None
+    simplex_osc: float | None
 
 
 def residual_bounds(
@@ -31,7 +31,7 @@ def residual_bounds(
     r"""Bound |residual| of the label-left ledger by how far the student is from its posterior mean.
 
     cauchy_schwarz: √E‖g − f_s‖² · √E‖∇φ(f_s) − ∇φ(f̃)‖², the second vector centred on the simplex
-    simplex:        ½ E[‖g − f_s‖₁ · osc(∇φ(f_s) − ∇φ(f̃))], osc = max − min
+    simplex_osc:    ½ E[‖g − f_s‖₁ · osc(∇φ(f_s) − ∇φ(f̃))], osc = max − min
 
     Args:
         gen: The generator.
@@ -45,7 +45,7 @@ def residual_bounds(
 
     >>> from w2sg.theory.bregman import binary_negentropy
     >>> residual_bounds(binary_negentropy, [0.8], [[0.9]], [[0.7]])
-    ResidualBounds(cauchy_schwarz=0.134..., simplex=0.134...)
+    ResidualBounds(cauchy_schwarz=0.134..., simplex_osc=0.134...)
     """
     g = gen.check("target", target, interior=False)
     f_w = gen.check("teacher", teacher, interior=True)

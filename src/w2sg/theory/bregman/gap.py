@@ -155,7 +155,7 @@ def certified_gain_ce(rce: float, entropy: float, residual: float) -> float:
     Args:
         rce: E −⟨f_s, log f_w⟩, at least 0.
         entropy: E H(f_s), at least 0.
-        residual: Any number, for example a lower bound ``-residual_bounds(...).simplex``.
+        residual: Any number, for example a lower bound ``-residual_bounds(...).simplex_osc``.
 
     >>> certified_gain_ce(0.75, 0.5, -0.125)
     0.125

@@ -66,11 +66,11 @@ def repeat(
         np.random.default_rng(child_seed(seed, "repetition", index)) for index in range(repetitions)
     ]
     count = min(workers or os.cpu_count() or 1, repetitions)
-    if count == 1:
-        draws = [draw(generator) for generator in generators]
-    else:
-        with ThreadPoolExecutor(count) as pool:
-            draws = list(pool.map(draw, generators))
+    # BLAS threads inside our threads fight for the same cores, up to fifty times slower
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(count) as pool:
+        draws = list(pool.map(draw, generators))
     estimates = []
     for values in zip(*draws, strict=True):
         stack = np.stack([np.asarray(value, dtype=np.float64) for value in values])

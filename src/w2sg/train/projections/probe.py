@@ -1,8 +1,9 @@
 """Which outputs of a projection are queries, keys or values, told from gradients."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from w2sg.train.projections.find import find_attention
 from w2sg.train.projections.sites import Attention, Layout, Projection
 
 TOKENS = 5
+DRAWS = 3
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,22 @@ class Check:
         return self.mapped == self.probed
 
 
-@dataclass
-class _Trace:
-    """The outputs of the watched modules in one forward call, first call of each only."""
+@dataclass(frozen=True)
+class _Call:
+    """One call of an attention module: a copy of it in float64, and its arguments likewise."""
 
-    outputs: dict[str, Tensor] = field(default_factory=dict)
-    results: dict[str, Tensor] = field(default_factory=dict)
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """Largest gradient of each output: own loss; last token's loss at the first token; same y."""
+
+    own: Tensor
+    across: Tensor
+    alone: Tensor
 
 
 def verify_layouts(model: nn.Module, inputs: Mapping[str, Any] | None = None) -> list[Check]:
@@ -84,6 +96,11 @@ def probe_layout(model: nn.Module, module: str, inputs: Mapping[str, Any] | None
     Raises:
         ValueError: The roles cannot be told apart, or follow no regular layout.
     """
+    if any(p.is_meta for p in model.get_submodule(module).parameters()):
+        raise ValueError(
+            f"{module} has a layout that is not known by name, and the meta device has no "
+            "gradients to tell it by; find it once in a small model of the same class"
+        )
     labels = probe_labels(model, {module: module.rpartition(".")[0]}, inputs)[module]
     layout = Layout.from_labels(labels)
     if layout is None or {"q", "k", "v"} - {role for role, _ in layout.parts}:
@@ -115,53 +132,23 @@ def probe_labels(
     Source: derived; the reading of (1) needs a softmax without a sink.
     """
     kwargs = dict(inputs) if inputs is not None else _made_inputs(model)
-    plain = _run(model, watched, kwargs, same=False)
-    same = _run(model, watched, kwargs, same=True)
-    seen = {
-        module: _gradients(module, attention, plain, same, sorted(kwargs))
-        for module, attention in watched.items()
-    }
-    scale: dict[str, float] = {}
-    for module, attention in watched.items():
-        largest = float(seen[module].alone.max())
-        scale[attention] = max(scale.get(attention, 0.0), largest)
-    return {m: _labels(m, seen[m], scale[attention]) for m, attention in watched.items()}
-
-
-@dataclass(frozen=True)
-class _Gradients:
-    """Largest gradient of each output: own loss; last token's loss at the first token; same y."""
-
-    own: Tensor
-    across: Tensor
-    alone: Tensor
-
-
-def _gradients(
-    module: str, attention: str, plain: _Trace, same: _Trace, given: list[str]
-) -> _Gradients:
-    if module not in plain.outputs or attention not in plain.results:
-        raise ValueError(f"{module} was not reached by the inputs {given}; pass others as inputs=…")
-
-    def gradient(trace: _Trace, *, at_last: bool) -> Tensor:
-        y, a = trace.outputs[module], trace.results[attention]
-        noise = torch.randn(a.shape, generator=torch.Generator().manual_seed(0)).to(a)
-        if at_last:
-            axis = _token_axis(a)
-            last = torch.arange(a.shape[axis], device=a.device) == a.shape[axis] - 1
-            noise = noise * last.reshape([-1 if i == axis else 1 for i in range(a.ndim)])
-        return torch.autograd.grad((a * noise).sum(), y, retain_graph=True)[0].abs()
-
-    def by_output(found: Tensor) -> Tensor:
-        return found.flatten(0, -2).amax(0) if found.ndim > 1 else found
-
-    across = gradient(plain, at_last=True)
-    first = across.select(_token_axis(across), 0)
-    return _Gradients(
-        by_output(gradient(plain, at_last=False)),
-        by_output(first),
-        by_output(gradient(same, at_last=False)),
-    )
+    calls = _recorded_calls(model, set(watched.values()), kwargs)
+    labels: dict[str, tuple[str, ...]] = {}
+    for attention in dict.fromkeys(watched.values()):
+        if attention not in calls:
+            raise ValueError(
+                f"{attention} was not reached by the inputs {sorted(kwargs)}; pass others as "
+                "inputs={...}"
+            )
+        leaves = {
+            module: module.removeprefix(f"{attention}.")
+            for module, owner in watched.items()
+            if owner == attention
+        }
+        seen = _gradients(calls[attention], list(leaves.values()))
+        scale = max(float(s.alone.max()) for s in seen.values())
+        labels.update({m: _labels(m, seen[leaf], scale) for m, leaf in leaves.items()})
+    return {module: labels[module] for module in watched}
 
 
 def _labels(module: str, seen: _Gradients, scale: float) -> tuple[str, ...]:
@@ -169,52 +156,128 @@ def _labels(module: str, seen: _Gradients, scale: float) -> tuple[str, ...]:
         dead = int((seen.own <= 0).sum())
         raise ValueError(
             f"{module}: {dead} of {len(seen.own)} outputs have no gradient, so their role cannot "
-            "be told; random weights of standard deviation 0.1 in float64 avoid this"
+            "be told; random weights of standard deviation 0.1 avoid this"
         )
     # Some softmaxes run in float32 whatever the weights are; their round-off is far below this.
-    precision = max(torch.finfo(seen.own.dtype).eps, torch.finfo(torch.float32).eps)
-    valued = seen.alone > min(100 * precision, precision**0.5) * scale
+    valued = seen.alone > 100 * torch.finfo(torch.float32).eps * scale
     names = {(True, True): "v", (True, False): "gate", (False, True): "k", (False, False): "q"}
     reached = seen.across > 0
     return tuple(names[bool(v), bool(r)] for v, r in zip(valued, reached, strict=True))
 
 
-def _run(
-    model: nn.Module, watched: Mapping[str, str], kwargs: Mapping[str, Any], *, same: bool
-) -> _Trace:
-    trace = _Trace()
+def _gradients(call: _Call, leaves: list[str]) -> dict[str, _Gradients]:
+    plain, output = _cut(call, leaves, token=None)
+    own = _by_output(_grad(output, plain, draw=0, at_last=False))
+    across = _grad(output, plain, draw=0, at_last=True)
+    first = _by_output({leaf: g.select(_token_axis(g), 0) for leaf, g in across.items()})
+    # Several draws, so that no value is taken for zero because one draw happened to be small.
+    alone: dict[str, Tensor] = {}
+    for draw in range(DRAWS):
+        same, output = _cut(call, leaves, token=draw)
+        for leaf, found in _by_output(_grad(output, same, draw=draw, at_last=False)).items():
+            alone[leaf] = torch.maximum(alone.get(leaf, found), found)
+    return {leaf: _Gradients(own[leaf], first[leaf], alone[leaf]) for leaf in leaves}
 
-    def cut(name: str) -> Any:
+
+def _grad(a: Tensor, outputs: dict[str, Tensor], *, draw: int, at_last: bool) -> dict[str, Tensor]:
+    weights = _loss_weights(a, draw)
+    if at_last:
+        axis = _token_axis(a)
+        last = torch.arange(a.shape[axis], device=a.device) == a.shape[axis] - 1
+        weights = weights * last.reshape([-1 if i == axis else 1 for i in range(a.ndim)])
+    found = torch.autograd.grad((a * weights).sum(), list(outputs.values()), retain_graph=True)
+    return dict(zip(outputs, found, strict=True))
+
+
+def _by_output(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        leaf: (g.flatten(0, -2).abs().amax(0) if g.ndim > 1 else g.abs())
+        for leaf, g in gradients.items()
+    }
+
+
+def _loss_weights(a: Tensor, draw: int) -> Tensor:
+    """Return weights of an output, positive over tokens, so that they cannot cancel in a sum."""
+    generator = torch.Generator().manual_seed(draw)
+    axis = _token_axis(a)
+    over_tokens = 0.5 + torch.rand(a.shape[axis], generator=generator)
+    features = 0.5 + torch.rand(a.shape[-1], generator=generator)
+    features *= torch.randint(0, 2, features.shape, generator=generator) * 2 - 1
+    shape = [-1 if i == axis else 1 for i in range(a.ndim)]
+    return (over_tokens.reshape(shape) * features).expand(a.shape).to(a)
+
+
+def _cut(call: _Call, leaves: list[str], *, token: int | None) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the projections' outputs as fresh variables, and the layer's output they lead to.
+
+    With a token, the outputs are those of that token everywhere.
+    """
+    cut: dict[str, Tensor] = {}
+
+    def hook_of(leaf: str) -> Any:
         def hook(module: nn.Module, args: Any, output: Tensor) -> Tensor | None:
-            if name in trace.outputs:
+            if leaf in cut:  # DeBERTa's projections serve relative positions in further calls
                 return None
             y = output.detach()
-            if same:
+            if token is not None:
                 axis = _token_axis(y)
-                y = y.narrow(axis, 0, 1).expand_as(y)
-            trace.outputs[name] = y.clone().requires_grad_(True)
-            return trace.outputs[name]
+                y = y.narrow(axis, token % y.shape[axis], 1).expand_as(y)
+            cut[leaf] = y.clone().requires_grad_(True)
+            return cut[leaf]
 
         return hook
 
-    def keep(name: str) -> Any:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            first = output if isinstance(output, Tensor) else output[0]
-            trace.results.setdefault(name, first)
+    handles = [call.module.get_submodule(n).register_forward_hook(hook_of(n)) for n in leaves]
+    try:
+        with torch.enable_grad():
+            output = call.module(*call.args, **call.kwargs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {leaf: cut[leaf] for leaf in leaves}, _tensor(output)
+
+
+def _recorded_calls(
+    model: nn.Module, attentions: set[str], kwargs: Mapping[str, Any]
+) -> dict[str, _Call]:
+    """Return the first call of each attention module in one forward call of the model."""
+    calls: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+
+    def hook_of(name: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+            calls.setdefault(name, (_in_double(args), _in_double(given)))
 
         return hook
 
-    handles = [model.get_submodule(n).register_forward_hook(cut(n)) for n in watched]
-    handles += [
-        model.get_submodule(n).register_forward_hook(keep(n)) for n in set(watched.values())
+    handles = [
+        model.get_submodule(name).register_forward_pre_hook(hook_of(name), with_kwargs=True)
+        for name in attentions
     ]
     try:
-        with _evaluating(model), torch.enable_grad():
+        with _evaluating(model), torch.no_grad():
             _body(model)(**kwargs)
     finally:
         for handle in handles:
             handle.remove()
-    return trace
+    return {
+        name: _Call(copy.deepcopy(model.get_submodule(name)).double().eval(), *call)
+        for name, call in calls.items()
+    }
+
+
+def _in_double(value: Any) -> Any:
+    """Return arguments with floating tensors in float64 and without a cache of earlier keys."""
+    if isinstance(value, Tensor):
+        return value.detach().double() if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {k: None if "past" in k else _in_double(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_in_double(v) for v in value)
+    return value
+
+
+def _tensor(output: Any) -> Tensor:
+    return output if isinstance(output, Tensor) else output[0]
 
 
 @contextmanager

@@ -47,11 +47,12 @@ class Selection:
 def parse_roles(roles: str | Iterable[str]) -> tuple[str, ...]:
     """Return roles as a tuple: ``"qv"`` and ``["q", "v"]`` mean the same.
 
-    >>> parse_roles("qv"), parse_roles("full"), parse_roles(["q", "gate"])
-    (('q', 'v'), ('full',), ('q', 'gate'))
+    >>> parse_roles("kv"), parse_roles("full"), parse_roles(["q", "gate"])
+    (('k', 'v'), ('full',), ('q', 'gate'))
     """
     if isinstance(roles, str):
-        names = (roles,) if roles in (*WHOLE, *ROLES) else tuple(roles)
+        # "kv" is K and V; weights that serve as both are chosen by the list ["kv"]
+        names = (roles,) if roles in (*WHOLE, "gate") else tuple(roles)
     else:
         names = tuple(roles)
     allowed = f"'full', 'head', or any of {', '.join(ROLES)}, such as 'qv'"

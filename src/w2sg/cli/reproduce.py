@@ -1,0 +1,130 @@
+"""`w2sg reproduce`: re-make a published figure, check its claims, write what was asked for."""
+
+import json
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from w2sg.studies.study import Study
+
+# subject → package with FIGURES (name → (module, title)) and figure_study(name) → () → Study
+SUBJECTS = {"mechanisms": "w2sg.studies.mechanisms"}
+
+
+def reproduce(
+    subject: str | None = None,
+    figure: str | None = None,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Re-make the figures of a subject, all or one by name, and check what they claim.
+
+    Without a subject, list what there is. The exit status is 1 if a claim fails.
+
+    Args:
+        subject: For example "mechanisms".
+        figure: For example "F1"; all figures of the subject if left out.
+        out: Folder to write FIGURE.svg, FIGURE.png and FIGURE.json to.
+        as_json: Print claims as JSON instead of a table.
+    """
+    if subject is None:
+        _print_subjects()
+        return 0
+    try:
+        if subject not in SUBJECTS:
+            raise ValueError(f"subject must be one of {', '.join(SUBJECTS)}, got {subject!r}")
+        package = import_module(SUBJECTS[subject])
+        names = list(package.FIGURES) if figure is None else [figure.upper()]
+        makers = [
+            package.figure_study(name) for name in names if figure or _can_load(package, name)
+        ]
+    except (ValueError, ImportError) as error:
+        print(f"w2sg reproduce: {error}", file=sys.stderr)
+        return 2
+    record, failed = {}, 0
+    for name, make in zip(names, makers, strict=True):
+        start = time.perf_counter()
+        study: Study = make()
+        seconds = time.perf_counter() - start
+        failed += sum(not claim.holds for claim in study.claims)
+        record[name] = _record(package.FIGURES[name][1], study, seconds)
+        if not as_json:
+            _print_study(name, package.FIGURES[name][1], study, seconds)
+        if out is not None:
+            try:
+                _write(out, name, study, record[name])
+            except OSError as error:
+                print(f"w2sg reproduce: cannot write to --out: {error}", file=sys.stderr)
+                return 2
+    if as_json:
+        print(json.dumps(record, indent=2, allow_nan=False))
+    elif figure is None and (left := [n for n in package.FIGURES if n not in names]):
+        print(f"left out, for they need `pip install w2sg[train]`: {', '.join(left)}")
+    return 1 if failed else 0
+
+
+def _can_load(package: Any, name: str) -> bool:
+    try:
+        package.figure_study(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _record(title: str, study: "Study", seconds: float) -> dict[str, Any]:
+    return {
+        "title": title,
+        "seconds": round(seconds, 1),
+        "claims": [
+            {"statement": c.statement, "found": c.found, "holds": bool(c.holds)}
+            for c in study.claims
+        ],
+    }
+
+
+def _print_subjects() -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("subject", "figure", "what it shows", box=SIMPLE_HEAD)
+    for subject, target in SUBJECTS.items():
+        for name, (_, title) in import_module(target).FIGURES.items():
+            table.add_row(subject, name, title)
+    Console().print(table)
+
+
+def _print_study(name: str, title: str, study: "Study", seconds: float) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "claim", "found", title=f"{name}: {title} ({seconds:.1f} s)", box=SIMPLE_HEAD)
+    for claim in study.claims:
+        mark = "[green]holds[/]" if claim.holds else "[red]FAILS[/]"
+        table.add_row(mark, claim.statement, claim.found)
+    Console().print(table)
+
+
+def _write(out: Path, name: str, study: "Study", record: dict[str, Any]) -> None:
+    from w2sg.figures import to_svg
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.svg").write_text(to_svg(study.figure), encoding="utf-8")
+    study.figure.savefig(out / f"{name}.png", dpi=120)
+    arrays = {
+        key: [float(v) if np.isfinite(v) else None for v in np.ravel(value)]
+        if np.ndim(value) < 2
+        else [[float(v) if np.isfinite(v) else None for v in row] for row in value]
+        for key, value in study.arrays.items()
+    }
+    text = json.dumps({**record, "arrays": arrays}, allow_nan=False)
+    (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,232 @@
+"""The figures of a page: collected data in, SVG text out, one width for desks, one for phones."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from w2sg.figures import new_figure, to_svg
+from w2sg.gain.break_even import BreakEven
+from w2sg.report.collect import TITLES, PageData
+from w2sg.report.numbers import triple
+from w2sg.report.trainings import Training
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDE, NARROW = 8.2, 4.1  # inches
+MOST_POINTS = 120  # of a training curve, so that a page of long trainings stays small
+# a page replaces these colours by its own, so that one drawing serves light and dark
+COLOURS = {
+    "#1c1e22": "currentColor",
+    "#7b818b": "var(--muted, #7b818b)",
+    "#c2410c": "var(--student, #c2410c)",
+    "#2563a8": "var(--other, #2563a8)",
+    "#2e7d5b": "var(--ceiling, #2e7d5b)",
+}
+INK, MUTED, STUDENT, OTHER, CEILING = COLOURS
+OF_ARM = {"student": STUDENT, "ceiling": CEILING, "teacher": INK}
+SHORT = {
+    "strong_on_labelled": "Labels alone",
+    "student_then_labels": "Student, then labels",
+    "mixed": "All mixed",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure in two widths.
+
+    Attributes:
+        name: Identifier, also of the file that a reader saves.
+        says: What is to be seen, for those who cannot see it.
+        wide: SVG text.
+        narrow: SVG text.
+    """
+
+    name: str
+    says: str
+    wide: str
+    narrow: str
+
+
+def arms(page: PageData) -> Drawing:
+    """Draw the accuracy of every arm with its interval, and each seed as a small dot."""
+
+    def draw(width: float) -> "Figure":
+        figure, (axes,) = new_figure(width=width, height=0.9 + 0.46 * len(page.arms))
+        for y, arm in enumerate(page.arms):
+            colour, told = OF_ARM.get(arm.name, OTHER), triple(arm.accuracy)
+            if told is None:
+                continue
+            middle, low, high = told
+            axes.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=2.2)
+            seeds = arm.by_seed["accuracy"] if len(page.seeds) > 1 else ()
+            axes.plot(
+                [100 * one for one in seeds],
+                [y + 0.26] * len(seeds),
+                linestyle="none",
+                marker="o",
+                markersize=2.6,
+                color=MUTED,
+            )
+            axes.plot([100 * middle], [y], marker="o", markersize=7, color=colour)
+        axes.axvline(100 * page.majority[1], color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
+        axes.text(
+            100 * page.majority[1],
+            -0.72,
+            "most frequent class",
+            color=MUTED,
+            fontsize=8,
+            ha="center",
+            va="bottom",
+        )
+        axes.set_yticks(range(len(page.arms)), [_short(arm.name, width) for arm in page.arms])
+        axes.set_ylim(len(page.arms) - 0.4, -0.75)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("accuracy on the test part, %")
+        return _finish(figure, [axes])
+
+    told = "; ".join(f"{arm.title} {arm.accuracy}" for arm in page.arms)
+    return _both("arms", f"Accuracy and interval of every model: {told}.", draw)
+
+
+def break_even(page: PageData) -> Drawing | None:
+    """Draw the learning curve on true labels, and where it reaches the student's accuracy."""
+    worth = page.break_even
+    if worth is None:
+        return None
+
+    def draw(width: float) -> "Figure":
+        figure, (axes,) = new_figure(width=width, height=3.3)
+        _learning_curve(axes, worth)
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1 + (width > 6), frameon=False
+        )
+        return _finish(figure, [axes])
+
+    return _both("break-even", f"Learning curve on true labels. {worth.sentence}", draw)
+
+
+def training_curves(page: PageData) -> Drawing | None:
+    """Draw the training loss of every fine-tuning, one panel per arm, one line per seed."""
+    names = list(dict.fromkeys(one.arm for one in page.trainings if one.steps))
+    if not names:
+        return None
+
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(width: float) -> "Figure":
+        columns = min(3 if width > 6 else 2, len(names))
+        rows = math.ceil(len(names) / columns)
+        figure, panels = new_figure(rows, columns, width=width, height=0.5 + 1.75 * rows)
+        for panel, name in zip(panels, names, strict=False):
+            for one in page.trainings:
+                if one.arm == name:
+                    _loss_curve(panel, one)
+            panel.set_title(_short(name, NARROW), fontsize=9, loc="left")
+            panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        for panel in panels[len(names) :]:
+            panel.set_visible(False)
+        for i, panel in enumerate(panels[: len(names)]):
+            if i % columns == 0:
+                panel.set_ylabel("loss")
+            if i + columns >= len(names):
+                panel.set_xlabel("step")
+        _same_range(panels[: len(names)])
+        return _finish(figure, panels)
+
+    return _both("training", f"Training loss by optimizer step of {', '.join(names)}.", draw)
+
+
+def thinned(
+    steps: Sequence[int], losses: Sequence[float], most: int
+) -> tuple[list[float], list[float]]:
+    """Return a curve of at most so many points, each the mean of equally many steps.
+
+    >>> thinned([1, 2, 3, 4, 5], [5.0, 3.0, 2.0, 2.0, 1.0], 3)
+    ([1.5, 3.5, 5.0], [4.0, 2.0, 1.0])
+    """
+    width = max(1, math.ceil(len(steps) / most))
+    starts = range(0, len(steps), width)
+    return (
+        [fmean(steps[i : i + width]) for i in starts],
+        [fmean(losses[i : i + width]) for i in starts],
+    )
+
+
+def embed(svg: str, name: str) -> str:
+    """Return an SVG text that can stand inside a page next to others.
+
+    Its ids get a prefix, so that no two figures share one, and its colours become those of the
+    page, so that it follows light and dark.
+    """
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg)
+    svg = svg.replace("url(#", f"url(#{name}-")
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    for fixed, themed in COLOURS.items():
+        svg = svg.replace(fixed, themed)
+    return svg
+
+
+def _both(name: str, says: str, draw: "Callable[[float], Figure]") -> Drawing:
+    return Drawing(
+        name,
+        says,
+        wide=embed(to_svg(draw(WIDE)), f"{name}-wide"),
+        narrow=embed(to_svg(draw(NARROW)), f"{name}-narrow"),
+    )
+
+
+def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
+    from matplotlib.ticker import NullLocator
+
+    low, high = worth.low or worth.smallest, worth.high or worth.largest
+    axes.axvspan(low, high, color=STUDENT, alpha=0.12, linewidth=0, label="interval")
+    frozen, refined = ([100 * v for v in values] for values in (worth.frozen, worth.refined))
+    axes.plot(worth.sizes, frozen, "o--", color=MUTED, markersize=3.5, label="on frozen features")
+    axes.plot(worth.sizes, refined, "o-", color=OTHER, markersize=5, label="moved to fine-tuned")
+    axes.axhline(100 * worth.student, color=STUDENT, linewidth=1.2, label="student")
+    if worth.labels is not None:
+        axes.plot([worth.labels], [100 * worth.student], "D", color=STUDENT, markersize=7)
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(worth.sizes, [f"{size:,}" for size in worth.sizes])
+    axes.set_xlabel("true labels")
+    axes.set_ylabel("accuracy, %")
+
+
+def _loss_curve(axes: "Axes", one: Training) -> None:
+    steps, losses = thinned(one.steps, one.losses, MOST_POINTS)
+    axes.plot(steps, losses, color=OF_ARM.get(one.arm, OTHER), linewidth=1.1, alpha=0.85)
+
+
+def _same_range(panels: "Sequence[Axes]") -> None:
+    low = min(panel.get_ylim()[0] for panel in panels)
+    high = max(panel.get_ylim()[1] for panel in panels)
+    for panel in panels:
+        panel.set_ylim(low, high)
+
+
+def _finish(figure: "Figure", panels: "Sequence[Axes]") -> "Figure":
+    """Make every line and letter follow the page: no black, no white, no background."""
+    from matplotlib.text import Text
+
+    figure.set_facecolor("none")
+    for panel in panels:
+        panel.set_facecolor("none")
+        panel.tick_params(colors=INK, grid_color=MUTED)
+        for spine in panel.spines.values():
+            spine.set_edgecolor(MUTED)
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text.get_color() not in COLOURS:
+            text.set_color(INK)
+    return figure
+
+
+def _short(name: str, width: float) -> str:
+    return SHORT.get(name, TITLES[name]) if width < WIDE else TITLES[name]

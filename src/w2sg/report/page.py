@@ -1,0 +1,96 @@
+"""The page: collected data in, one HTML text out that needs nothing beside itself."""
+
+import base64
+import csv
+import hashlib
+import io
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from w2sg.report import figures, numbers
+from w2sg.report.answer import answer
+from w2sg.report.collect import METRICS, TEACHERS, TITLES, PageData, collect
+from w2sg.report.texts import clipped, label, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from w2sg.runs.execute import Outcome
+
+
+def render(outcome: "Outcome") -> str:
+    """Return the page of a finished run as HTML; equal results give equal bytes.
+
+    Args:
+        outcome: The run as it lies in its store.
+    """
+    return html(collect(outcome))
+
+
+def html(page: PageData) -> str:
+    """Return the page of collected data as HTML."""
+    drawings = (figures.arms(page), figures.break_even(page), figures.training_curves(page))
+    environment = _environment()
+    script = environment.get_template("page.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        page=page,
+        answer=answer(page),
+        figures={drawing.name: drawing for drawing in drawings if drawing is not None},
+        script=script,
+        script_hash=f"sha256-{digest}",
+        table_csv=f"data:text/csv;charset=utf-8,{quote(table_csv(page))}",
+    )
+
+
+def table_csv(page: PageData) -> str:
+    """Return the table of all arms as CSV."""
+    names = ("accuracy", *METRICS)
+    ends = [f"accuracy_{part}" for part in ("low", "high")]
+    against = [f"against_teacher{part}" for part in ("", "_low", "_high")]
+    by_seed = [f"{name}_seed_{seed}" for name in names for seed in page.seeds]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["arm", "accuracy", *ends, *against, *METRICS, *by_seed])
+    for arm in page.arms:
+        difference = arm.against_teacher
+        rows.writerow(
+            [
+                arm.name,
+                *(arm.accuracy.estimate, arm.accuracy.low, arm.accuracy.high),
+                *(
+                    ("", "", "")
+                    if difference is None
+                    else (difference.estimate, difference.low, difference.high)
+                ),
+                *(arm.metrics[name] for name in METRICS),
+                *(value for name in names for value in arm.by_seed[name]),
+            ]
+        )
+    return text.getvalue()
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("w2sg.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters |= {
+        name: getattr(numbers, name)
+        for name in ("percent", "in_percent", "in_points", "ratio", "plain", "seconds", "minus")
+    }
+    environment.filters |= {"visible": visible, "clipped": clipped, "label": label}
+    environment.globals |= {
+        "over_seeds": numbers.over_seeds,
+        "titles": TITLES,
+        "teachers": TEACHERS,
+    }
+    return environment
