@@ -19,6 +19,7 @@ PARTS = ("labelled", "labelled_texts", "unlabelled", "unlabelled_texts", "hidden
 
 
 def seconds(function):
+    """Return a call's value and how long it took."""
     started = time.perf_counter()
     value = function()
     return value, time.perf_counter() - started
@@ -65,6 +66,7 @@ def made_plan(model):
 
 
 def main():
+    """Measure and print."""
     import sys
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -29,6 +29,7 @@ VARIANTS = [
 
 
 def tables(root, model, data):
+    """The run that every cell changes."""
     return {
         "data": {"path": str(data), "n_labelled": 500, "n_unlabelled": 1000, "n_test": 500},
         "teacher": {"kind": "tfidf"},
@@ -43,6 +44,7 @@ def tables(root, model, data):
 
 
 def main():
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         model = sys.argv[1] if len(sys.argv) > 1 else tiny_model(root)
@@ -71,6 +73,7 @@ def main():
 
 
 def tiny_model(root):
+    """A random model of two layers."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from tiny import save_bert
 
@@ -78,6 +81,7 @@ def tiny_model(root):
 
 
 def words(root):
+    """Texts whose classes differ in their words."""
     from w2sg.data.synthetic import word_table
 
     path = root / "words.parquet"

@@ -9,7 +9,7 @@ import numpy as np
 from w2sg.gain import Comparison, compare
 from w2sg.runs.sweep_record import CellRecord
 from w2sg.runs.sweep_spec import shown
-from w2sg.sweeps import SweepResult
+from w2sg.sweep_results import SweepResult
 
 
 @dataclass(frozen=True)

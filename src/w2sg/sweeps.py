@@ -7,37 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg.api import keep, run_id, with_stored_model
-from w2sg.runs.cost import Advice, Cost, advise, correct_of, estimate, rows_of
+from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
 from w2sg.runs.launch import Launcher, Task
-from w2sg.runs.scheduler import Progress, Scheduler
-from w2sg.runs.store import Manifest, Store, write_atomically
+from w2sg.runs.scheduler import Scheduler
+from w2sg.runs.store import Manifest, Store
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
 from w2sg.runs.sweep_record import (
-    SweepRecord,
     read_record,
     stored,
     sweep_folder,
     write_record,
 )
 from w2sg.runs.sweep_spec import SweepSpec, load_sweep
+from w2sg.sweep_results import SweepResult
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from w2sg._arrays import FloatArray
-
-NUMBERS = (
-    "teacher",
-    "student",
-    "ceiling",
-    "gain",
-    "gain_low",
-    "gain_high",
-    "pgr",
-    "pgr_low",
-    "pgr_high",
-)
 
 
 @dataclass(frozen=True)
@@ -72,86 +58,6 @@ class DryRun:
     states: Mapping[str, str]
     cost: Cost
     advice: Advice | None
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """A sweep as it lies in its store; cells that are not finished say why.
-
-    Attributes:
-        record: What was planned.
-        folder: Where the record and the page are.
-        store: Where the stages are.
-        progress: What this call did; ``None`` where the sweep was only opened.
-    """
-
-    record: SweepRecord
-    folder: Path
-    store: Store
-    progress: Progress | None = None
-
-    def evaluations(self) -> list[Manifest | None]:
-        """Return the evaluation of each cell, ``None`` where it is not finished."""
-        found = [stored(self.store, cell.roles["evaluation"]) for cell in self.record.cells]
-        return [m if m is not None and m.status == "done" else None for m in found]
-
-    def reasons(self) -> list[str]:
-        """Return for each cell why it has no result, or why its PGR is withheld, or nothing."""
-        reasons = []
-        for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
-            if evaluation is not None:
-                reasons.append(evaluation.facts["pgr"]["reason"] or "")
-                continue
-            broken = [
-                f"{self.record.labels.get(key, key)}: {m.facts['failure']['what']}"
-                for key in cell.keys
-                if (m := stored(self.store, key)) is not None and m.status == "failed"
-            ]
-            reasons.append("; ".join(broken) or "not finished; run the sweep again")
-        return reasons
-
-    def table(self) -> "pd.DataFrame":
-        """Return one row per cell: swept keys, accuracies, gain and PGR with their intervals.
-
-        What is withheld or not finished is NaN; ``table.attrs["reasons"]`` says why, row by row.
-        """
-        import pandas as pd
-
-        rows = []
-        for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
-            row = {key: cell.settings.get(key) for key in self.record.columns}
-            rows.append({**row, **_numbers(evaluation)})
-        table = pd.DataFrame(rows, columns=pd.Index([*self.record.columns, *NUMBERS]))
-        table = table.astype(dict.fromkeys(NUMBERS, "float64"))
-        table.attrs["reasons"] = self.reasons()
-        table.attrs["folder"] = str(self.folder)
-        return table
-
-    def correct(self, cell: int, arm: str = "student") -> "FloatArray | None":
-        """Return what a cell's arm got right, (seeds, items), or ``None`` if unfinished."""
-        evaluation = self.evaluations()[cell]
-        return None if evaluation is None else correct_of(self.store, evaluation, arm)
-
-    def failures(self) -> dict[str, Manifest]:
-        """Return the stages that failed, by key."""
-        found = {key: stored(self.store, key) for key in self.record.keys}
-        return {key: m for key, m in found.items() if m is not None and m.status == "failed"}
-
-    def page(self) -> str:
-        """Return the page of the sweep as HTML."""
-        from w2sg.report.sweep_page import render_sweep
-
-        return render_sweep(self.record, self.table())
-
-    def report(self, path: str | Path) -> Path:
-        """Write the page and return its path."""
-        write_atomically(Path(path), self.page())
-        return Path(path)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every cell has its result."""
-        return all(m is not None for m in self.evaluations())
 
 
 def sweep(
@@ -239,7 +145,7 @@ def run_sweep(
         raise ValueError(f"workers must be at least 1, got {workers}")
     told = watch or (lambda _: None)
     checked = checked_sweep(spec, overrides)
-    prepared = prepare(checked, watch=told, write=True, retry_failed=retry_failed)
+    prepared = prepare(checked, watch=told, write=True)
     folder = sweep_folder(checked)
     runs = [run_id(cell.spec) for cell in checked.cells]
     record = write_record(folder, checked, prepared.plan, runs)
@@ -332,12 +238,10 @@ def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = 
         spec: The sweep.
         watch: Called with every event.
         write: Whether the divided data are stored.
-        retry_failed: Has no effect on data: what was refused is looked at again.
     """
     from w2sg.models.backbone import resolve_precision
     from w2sg.runs.compute import Context, compute
 
-    del retry_failed
     store = Store(spec.store)
     data = read_data(spec)
     facts: dict[str, Mapping[str, Any]] = {}
@@ -403,15 +307,3 @@ def _keep_runs(result: SweepResult, prepared: Prepared) -> None:
                 computed=(),
             )
         )
-
-
-def _numbers(evaluation: Manifest | None) -> dict[str, float | None]:
-    if evaluation is None:
-        return dict.fromkeys(NUMBERS)
-    facts = evaluation.facts
-    arms = {arm: facts["metrics"].get(arm) for arm in ("teacher", "student", "ceiling")}
-    row = {arm: None if m is None else m["accuracy"]["estimate"] for arm, m in arms.items()}
-    for name in ("gain", "pgr"):
-        found = facts[name]
-        row |= {name: found["estimate"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
-    return row

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2sg.runs.launch import Launcher
-    from w2sg.sweeps import DryRun, SweepResult
+    from w2sg.sweep_results import SweepResult
+    from w2sg.sweeps import DryRun
 
 LAUNCHERS = ("local", "ray", "slurm")
 

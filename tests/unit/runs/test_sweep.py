@@ -15,7 +15,8 @@ import w2sg
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store
 from w2sg.spec import load
-from w2sg.sweeps import NUMBERS, dry_run, open_sweep, run_sweep
+from w2sg.sweep_results import NUMBERS
+from w2sg.sweeps import dry_run, open_sweep, run_sweep
 
 GRID = {"student.loss": ["ce", "reverse_ce"], "student.policy": ["full", "head"]}
 RATES = {"lr": 5e-3, "lr_head": 5e-2}
