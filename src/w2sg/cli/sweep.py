@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from w2sg.cli.sweep_progress import LiveSweep, clock
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -75,7 +77,6 @@ def sweep(
         tensorboard, wandb, mlflow or trackio; may be repeated.
     """
     from w2sg import sweeps
-    from w2sg.cli.sweep_progress import LiveSweep
     from w2sg.spec import SpecError, parse_overrides
 
     if launcher not in LAUNCHERS:
@@ -133,15 +134,15 @@ def show_plan(found: "DryRun", workers: int, console: Console) -> None:
     plan, cost = found.prepared.plan, found.cost
     spec = found.prepared.spec
     seeds = spec.cells[0].spec.run.seeds
-    table = Table("stage", "in the plan", "cached", "to compute", "estimated hours")
+    table = Table("stage", "in the plan", "cached", "to compute", "estimated time")
     for column in table.columns[1:]:
         column.justify = "right"
     for stage in dict.fromkeys(call.stage for call in plan.calls.values()):
         keys = [key for key, call in plan.calls.items() if call.stage == stage]
         left = [key for key in keys if found.states[key] != "cached"]
         known = [cost.seconds[key] for key in left if key in cost.seconds]
-        hours = f"{sum(known) / 3600:.2f}" if known or not left else "no stored time"
-        table.add_row(stage, str(len(keys)), str(len(keys) - len(left)), str(len(left)), hours)
+        takes = clock(sum(known)) if known or not left else "no stored time"
+        table.add_row(stage, str(len(keys)), str(len(keys) - len(left)), str(len(left)), takes)
     console.print(f"{len(spec.cells)} cells × {len(seeds)} seeds → {spec.store}", markup=False)
     console.print(table)
     saved = plan.n_naive - plan.n_trainings
@@ -151,7 +152,7 @@ def show_plan(found: "DryRun", workers: int, console: Console) -> None:
     )
     if cost.seconds:
         console.print(
-            f"Estimated {cost.hours(workers):.2f} hours with {workers} "
+            f"Estimated {clock(3600 * cost.hours(workers))} with {workers} "
             f"worker{'s' * (workers > 1)}, from the times of similar stages in this store."
         )
     if cost.unknown:

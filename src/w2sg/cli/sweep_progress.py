@@ -46,7 +46,7 @@ class LiveSweep:
         self.live.stop()
         seconds = time.monotonic() - self.started
         counts = ", ".join(f"{n} {name}" for name, n in self.counts.items() if n)
-        self.console.print(f"{counts or 'nothing computed'} in {_clock(seconds)}", style="dim")
+        self.console.print(f"{counts or 'nothing computed'} in {clock(seconds)}", style="dim")
 
     def planned(self, prepared: "Prepared") -> None:
         """Take the plan, for counts and the time that remains."""
@@ -93,7 +93,7 @@ class LiveSweep:
             told = event.what if event.loss is None else f"loss {event.loss:.3f}"
             bar = ProgressBar(event.total or 1, event.done, width=20) if event.total else ""
             number = f"{event.done}/{event.total}" if event.total else ""
-            seconds = _clock(time.monotonic() - since)
+            seconds = clock(time.monotonic() - since)
             table.add_row(Text(event.call.label, "cyan"), bar, number, told, seconds)
         more = len(self.under_way) - ROWS
         return Group(table, Text(f"… and {more} more") if more > 0 else "", self._summary())
@@ -105,7 +105,7 @@ class LiveSweep:
         text = f"{total - len(self.left)}/{total} stages"
         remaining = self.remaining()
         if remaining is not None:
-            text += f", about {_clock(remaining)} to go"
+            text += f", about {clock(remaining)} to go"
         return Text(text, "bold")
 
     def remaining(self) -> float | None:
@@ -121,18 +121,18 @@ class LiveSweep:
         return None
 
     def _say(self, sign: str, event: "Event", after: str = "") -> None:
-        clock = _clock(time.monotonic() - self.started)
-        line = Text.from_markup(f"[dim]{clock:>8}[/] {sign} ")
+        since = clock(time.monotonic() - self.started)
+        line = Text.from_markup(f"[dim]{since:>8}[/] {sign} ")
         line.append(event.call.label)
         if event.state in ("failed", "damaged"):
             line.append(f": {event.what}")
         self.console.print(line + Text.from_markup(after), soft_wrap=True)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return a duration as people read it.
 
-    >>> _clock(42.3), _clock(125), _clock(7380)
+    >>> clock(42.3), clock(125), clock(7380)
     ('42 s', '2 min 05', '2 h 03')
     """
     whole = round(seconds)
