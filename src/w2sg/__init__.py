@@ -11,6 +11,7 @@ from w2sg._version import __version__
 if TYPE_CHECKING:
     from w2sg.api import Result, open_result, preflight, run
     from w2sg.spec import Named, SpecError
+    from w2sg.sweeps import sweep
 
 _HOMES = {
     "Named": "w2sg.spec",
@@ -19,8 +20,18 @@ _HOMES = {
     "open_result": "w2sg.api",
     "preflight": "w2sg.api",
     "run": "w2sg.api",
+    "sweep": "w2sg.sweeps",
 }
-__all__ = ["Named", "Result", "SpecError", "__version__", "open_result", "preflight", "run"]
+__all__ = [
+    "Named",
+    "Result",
+    "SpecError",
+    "__version__",
+    "open_result",
+    "preflight",
+    "run",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

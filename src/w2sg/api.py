@@ -190,17 +190,22 @@ def run(
     if isinstance(spec, Spec) and overrides:
         raise ValueError("overrides are for a file or a mapping; this spec is already validated")
     checked = spec if isinstance(spec, Spec) else load(spec, overrides)
-    checked = _stored_model(checked)
+    checked = with_stored_model(checked)
     outcome = execute(checked, watch=watch, loggers=loggers)
-    folder = Path(checked.run.store) / "runs" / run_id(checked)
-    result = Result(outcome, folder)
+    result = keep(outcome)
+    result.report(result.folder / "report.html")
+    return result
+
+
+def keep(outcome: Outcome) -> Result:
+    """Write beside the results what was run and which stages it consists of."""
+    folder = Path(outcome.spec.run.store) / "runs" / run_id(outcome.spec)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "spec.toml", to_toml(checked))
+    write_atomically(folder / "spec.toml", to_toml(outcome.spec))
     with tempfile.TemporaryDirectory(dir=folder) as beside:
         write_json(Path(beside) / "result.json", _record(outcome))
         shutil.move(Path(beside) / "result.json", folder / "result.json")
-    result.report(folder / "report.html")
-    return result
+    return Result(outcome, folder)
 
 
 def preflight(
@@ -283,7 +288,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _stored_model(spec: Spec) -> Spec:
+def with_stored_model(spec: Spec) -> Spec:
     """Save a model given as (model, tokenizer) beside the results, so that it has an identity."""
     from w2sg.spec import Named
 

@@ -1,20 +1,38 @@
-"""`w2sg report`: the page of a finished run, from what is stored."""
+"""`w2sg report`: the page of a finished run or of a sweep, from what is stored."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 
-def report(result: Path, *, out: Path | None = None) -> int:
+def report(
+    result: Path,
+    *,
+    out: Path | None = None,
+    set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
+) -> int:
     """Write the page of a result again; nothing is computed.
 
     Parameters
     ----------
     result
-        The folder that `w2sg run` printed.
+        The folder that `w2sg run` or `w2sg sweep` printed, or a sweep's TOML file.
     out
         Where to write the page; report.html in that folder by default.
+    set
+        As the sweep was run with.
     """
     from w2sg.api import open_result
+    from w2sg.runs.sweep_spec import is_sweep
+    from w2sg.spec import parse_overrides
 
+    if (result / "sweep.json").is_file() or is_sweep(result):
+        from w2sg.sweeps import open_sweep
+
+        swept = open_sweep(result, parse_overrides(set))
+        print(swept.report(out or swept.folder / "report.html"))
+        return 0
     path = open_result(result).report(out or result / "report.html")
     print(path)
     return 0

@@ -2,23 +2,34 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
 
-def status(store: Path = Path(".w2sg"), *, failures: int = 10) -> int:
+def status(
+    store: Path = Path(".w2sg"),
+    *,
+    failures: int = 10,
+    set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
+) -> int:
     """Show what is stored and what failed; exit status 1 if anything did.
 
     Parameters
     ----------
     store
-        The folder of results.
+        The folder of results; or a sweep's TOML file, for the state of each of its cells.
     failures
         Most failures to show.
+    set
+        As the sweep was run with.
     """
     from w2sg.runs.store import Store
 
+    if store.is_file() or (store / "sweep.json").is_file():
+        return _sweep_status(store, set, failures)
     if not store.is_dir():
         raise ValueError(f"store {str(store)!r} is not there; `w2sg run` makes it")
     manifests = list(Store(store).manifests())
@@ -36,6 +47,8 @@ def status(store: Path = Path(".w2sg"), *, failures: int = 10) -> int:
             f"{size / 1e6:.1f}",
         )
     console.print(table)
+    for path in sorted((store / "sweeps").glob("*/sweep.json")):
+        console.print(f"sweep {path.parent}", markup=False, soft_wrap=True)
     runs = sorted((store / "runs").glob("*/result.json"))
     for path in runs:
         console.print(f"run {path.parent}", markup=False, soft_wrap=True)
@@ -43,4 +56,37 @@ def status(store: Path = Path(".w2sg"), *, failures: int = 10) -> int:
     for manifest in sorted(failed, key=lambda m: -m.started)[:failures]:
         reason = (manifest.error or "").strip().split("\n")[-1]
         console.print(f"failed {manifest.body['stage']} {manifest.key}: {reason}", markup=False)
+    return 1 if failed else 0
+
+
+def _sweep_status(spec: Path, settings: tuple[str, ...], failures: int) -> int:
+    """Show how far each cell of a sweep is."""
+    from w2sg.runs.sweep_record import stored
+    from w2sg.spec import parse_overrides
+    from w2sg.sweeps import open_sweep
+
+    result = open_sweep(spec, parse_overrides(settings))
+    record = result.record
+    found = {key: stored(result.store, key) for key in record.keys}
+    table = Table("cell", "stages", "failed", "state")
+    for cell, evaluation in zip(record.cells, result.evaluations(), strict=True):
+        states = [None if (m := found[key]) is None else m.status for key in cell.keys]
+        n_done, n_failed = states.count("done"), states.count("failed")
+        state = "finished" if evaluation else "failed" if n_failed else "open"
+        table.add_row(cell.name, f"{n_done}/{len(cell.keys)}", str(n_failed or ""), state)
+    console = Console(highlight=False)
+    console.print(table)
+    n_done = sum(m is not None and m.status == "done" for m in found.values())
+    hours = sum(m.seconds for m in found.values() if m is not None) / 3600
+    console.print(
+        f"{n_done} of {len(found)} stages are stored ({hours:.2f} hours of computing); "
+        f"{record.n_trainings} trainings instead of {record.n_naive} in a loop without sharing"
+    )
+    failed = result.failures()
+    for key, manifest in list(failed.items())[:failures]:
+        what = manifest.facts["failure"]
+        label = record.labels.get(key, manifest.body["stage"])
+        console.print(f"failed {key[:12]} {label}: {what['kind']}: {what['what']}", markup=False)
+    if len(failed) > failures:
+        console.print(f"… and {len(failed) - failures} more; --failures shows more")
     return 1 if failed else 0

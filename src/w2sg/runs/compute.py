@@ -46,6 +46,7 @@ class Context:
         work_folder: Where checkpoints live.
         progress: Where it tells how far it is.
         loggers: Names of loggers for trainings.
+        checkpoint_seconds: Time between two checkpoints of a training.
     """
 
     load: Callable[[str], Artifact]
@@ -54,6 +55,7 @@ class Context:
     work_folder: Path
     progress: Progress
     loggers: tuple[str, ...] = ()
+    checkpoint_seconds: float = 300.0
 
 
 def compute(call: Call, context: Context) -> tuple[dict[str, Any], Save | None]:
@@ -176,6 +178,7 @@ def _fine_tuned(call: Call, context: Context, rows: Labelled, seed: int) -> weak
         folder=folder,
         progress=context.progress,
         loggers=context.loggers,
+        checkpoint_seconds=context.checkpoint_seconds,
     )
     classifier = strong_student.load(settings, rows.label_names, trained.weights, seed=seed)
     return weak_teacher.Teacher(
@@ -229,6 +232,7 @@ def _strong_student(call: Call, context: Context) -> tuple[dict[str, Any], Save]
         start=None if start is None else read_weights(context.load(start)),
         progress=context.progress,
         loggers=context.loggers,
+        checkpoint_seconds=context.checkpoint_seconds,
     )
 
     def save(folder: Path) -> None:

@@ -4,12 +4,13 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from w2sg._version import __version__
 from w2sg.runs.compute import Context, compute
+from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
@@ -83,23 +84,32 @@ class Outcome:
 class Execution:
     """Computes calls against a store; knows nothing of specs."""
 
-    def __init__(self, store: Store, watch: Watch, **context: Any) -> None:
+    def __init__(
+        self, store: Store, watch: Watch, *, retry_failed: bool = True, **context: Any
+    ) -> None:
         self.store, self.watch, self.context = store, watch, context
+        self.retry_failed = retry_failed
         self.manifests: dict[str, Manifest] = {}
         self.computed: list[str] = []
 
-    def ensure(self, call: Call) -> Manifest:
+    def ensure(self, call: Call, *, wait: bool = True) -> Manifest:
         """Return the manifest of a call, loading it if it is whole, computing it if not.
 
+        Args:
+            call: What to have.
+            wait: Whether to wait where another process is computing it.
+
         Raises:
-            RunFailed: The computation raised; a manifest with the traceback is stored.
+            Busy: Another process is computing it, and `wait` is off.
+            RunFailed: The computation raised, now or before; a manifest with the traceback is
+                stored.
             StoreError: The store cannot be written.
         """
         if call.key in self.manifests:
             return self.manifests[call.key]
         found = self._find(call)
         if found is None:
-            with self.store.lock(call.key):
+            with self.store.lock(call.key, wait=wait):
                 found = self._find(call)  # another process may have done it meanwhile
                 if found is None:
                     found = self._compute(call)
@@ -129,6 +139,10 @@ class Execution:
         if damage is not None:
             self.watch(Event("damaged", call, what=f"{damage}; computing it again"))
             return None
+        if manifest is not None and manifest.status == "failed" and not self.retry_failed:
+            what = str(manifest.facts.get("failure", {}).get("what", "see its traceback"))
+            self.watch(Event("failed", call, what=f"failed before: {what}", manifest=manifest))
+            raise RunFailed(f"{call.label}: failed before: {what}")
         if manifest is None or manifest.status == "failed":
             return None
         self.watch(Event("cached", call, manifest=manifest))
@@ -153,6 +167,7 @@ class Execution:
                     body=dict(call.body),
                     status="done",
                     facts=facts,
+                    needs=dict(call.needs),
                     environment=environment(),
                     started=started,
                     seconds=time.time() - started,
@@ -162,10 +177,19 @@ class Execution:
         except StoreError:
             raise
         except Exception as error:
-            manifest = failed(call.key, call.body, error, started, environment=environment())
+            failure = explain(error)
+            manifest = failed(
+                call.key,
+                call.body,
+                error,
+                started,
+                facts={"failure": asdict(failure)},
+                needs=dict(call.needs),
+                environment=environment(),
+            )
             self.store.write(manifest)
-            self.watch(Event("failed", call, what=_line(error), manifest=manifest))
-            raise RunFailed(f"{call.label}: {_line(error)}") from error
+            self.watch(Event("failed", call, what=str(failure), manifest=manifest))
+            raise RunFailed(f"{call.label}: {failure}") from error
         self.computed.append(call.key)
         self.watch(Event("done", call, manifest=manifest))
         return manifest
@@ -270,8 +294,3 @@ def environment() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

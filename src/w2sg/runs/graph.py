@@ -4,6 +4,7 @@ import uuid
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from w2sg import losses
@@ -41,7 +42,7 @@ class Call:
     given: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The identity of what this call computes."""
         return digest(self.body)

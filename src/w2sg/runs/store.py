@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 STORE_VERSION = 1
 MANIFEST = "manifest.json"
@@ -21,6 +21,10 @@ MANIFEST = "manifest.json"
 
 class StoreError(RuntimeError):
     """The store cannot be used: it is read-only, full, or of another version."""
+
+
+class Busy(RuntimeError):
+    """Another process is computing this key."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Manifest:
         status: ``"done"`` or ``"failed"``.
         facts: Small results, as JSON.
         files: File name → checksum and size.
+        needs: Role → key of the stages that it read.
         environment: Versions and machine.
         started: Seconds since the epoch.
         seconds: How long the stage took.
@@ -44,6 +49,7 @@ class Manifest:
     status: Literal["done", "failed"]
     facts: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     started: float = 0.0
     seconds: float = 0.0
@@ -121,13 +127,20 @@ class Store:
                     yield read_manifest(Path(entry.path))
 
     @contextlib.contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold a key, so that of several processes one computes it and the others wait for it."""
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold a key, so that of several processes one computes it and the others wait for it.
+
+        Raises:
+            Busy: Another process holds it, and `wait` is off.
+        """
         folder = self.root / "locks"
         lock = FileLock(folder / f"{key}.lock")
         with _explained(self.root):
             folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            try:
+                lock.acquire(blocking=wait)
+            except Timeout:
+                raise Busy(key) from None
         try:
             yield
         finally:
@@ -177,7 +190,8 @@ class Store:
                 _sync(target.parent)
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(self.work_folder(manifest.key), ignore_errors=True)
+        if manifest.status == "done":  # a time-out goes on from its checkpoint when it is retried
+            shutil.rmtree(self.work_folder(manifest.key), ignore_errors=True)
         return whole
 
     def discard(self, key: str) -> None:

@@ -108,6 +108,7 @@ def train(
     start: "Mapping[str, torch.Tensor] | None" = None,
     progress: Callable[[str, int, int, float | None], None] | None = None,
     loggers: tuple[str, ...] = (),
+    checkpoint_seconds: float = 300.0,
 ) -> TrainedStudent:
     """Fine-tune the model on all parts together and ask it about the test part.
 
@@ -121,6 +122,7 @@ def train(
         start: Weights to go on from, as an earlier training left them.
         progress: Called with what is being done, how far, of how many, and the loss.
         loggers: Names of loggers that the Trainer knows.
+        checkpoint_seconds: Time between two checkpoints.
 
     Raises:
         ValueError: There is nothing to learn from, or nothing would move.
@@ -162,6 +164,7 @@ def train(
             max_grad_norm=settings.max_grad_norm,
             precision=settings.precision,
             patience=settings.patience if held_out else 0,
+            checkpoint_seconds=checkpoint_seconds,
         ),
         seed=child_seed(seed, "order"),
         folder=folder,

@@ -1,0 +1,88 @@
+"""`w2sg compare`: what one swept key changes, paired by seed and item, the others averaged out."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from w2sg.cli.sweep import cells_table
+
+
+def compare(
+    spec: Path,
+    *,
+    by: str | None = None,
+    against: str | None = None,
+    set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Compare the students of a sweep: all cells, or the values of one swept key.
+
+    Parameters
+    ----------
+    spec
+        The sweep's TOML file, or its folder.
+    by
+        A swept key, such as student.loss; its values are compared with each other, paired by seed
+        and test item, averaged over the other keys.
+    against
+        The value that the others are compared with; the first by default.
+    set
+        As the sweep was run with.
+    out
+        Also write the rows as CSV to this file.
+    as_json
+        Print JSON instead of tables.
+    """
+    import pandas as pd
+
+    from w2sg.comparisons import by_axis
+    from w2sg.spec import parse_overrides
+    from w2sg.sweeps import open_sweep
+
+    result = open_sweep(spec, parse_overrides(set))
+    frame = result.table()
+    if by is None:
+        rows = pd.DataFrame(frame)
+        compared = None
+    else:
+        compared = by_axis(result, by, against)
+        rows = pd.DataFrame(compared.comparison.table())
+    if out is not None:
+        rows.to_csv(out, index=False)
+    if as_json:
+        values = rows.astype(object).where(rows.notna(), None).to_dict("records")
+        print(json.dumps(values, indent=2, allow_nan=False))
+        return 0 if result.finished else 1
+    console = Console(highlight=False)
+    if compared is None:
+        console.print(cells_table(result.record.columns, frame))
+    else:
+        found = compared.comparison
+        console.print(
+            f"Students by {by}, averaged over {compared.n_cells} cell"
+            f"{'s' * (compared.n_cells > 1)} each, paired by seed and test item; "
+            f"{found.reference} has {found.reference_score:.1%}.",
+            markup=False,
+        )
+        table = Table(by or "", "accuracy", f"minus {found.reference}", "interval", "p (Holm)", "")
+        for d in found.differences:
+            table.add_row(
+                d.name,
+                f"{d.score:.1%}",
+                f"{100 * d.difference:+.1f}",
+                f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
+                f"{d.p_adjusted:.3f}",
+                "differs" if d.decided else "not distinguishable",
+            )
+        console.print(table)
+        for note in compared.notes:
+            console.print(note, style="dim", markup=False)
+    unfinished = sum(m is None for m in result.evaluations())
+    if unfinished:
+        console.print(f"{unfinished} cells have no result; `w2sg status` says why", markup=False)
+    return 1 if unfinished else 0

@@ -1,0 +1,251 @@
+"""`w2sg sweep`: many runs as one plan, and what it will cost before it begins."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from w2sg.cli.sweep_progress import LiveSweep, clock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from w2sg.runs.launch import Launcher
+    from w2sg.sweep_results import SweepResult
+    from w2sg.sweeps import DryRun
+
+LAUNCHERS = ("local", "ray", "slurm")
+
+
+def sweep(
+    spec: Path,
+    *,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    workers: int | None = None,
+    launcher: str = "local",
+    address: str | None = None,
+    partition: str | None = None,
+    gpus_per_training: float = 0.0,
+    cpus_per_training: float = 1.0,
+    memory_per_training: float | None = None,
+    hours_per_job: float = 4.0,
+    retry_failed: Annotated[bool, Parameter(negative="")] = False,
+    stage_timeout: float | None = None,
+    checkpoint_minutes: float = 5.0,
+    detect: float = 1.0,
+    set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
+    log_to: Annotated[tuple[str, ...], Parameter(name=["--log-to"], negative=())] = (),
+) -> int:
+    """Run every cell of a sweep; what is stored is found, what cells share is computed once.
+
+    Parameters
+    ----------
+    spec
+        A TOML file: the tables of a run, [grid] and [[variants]].
+    dry_run
+        Show the plan, what is cached, estimated hours and advised seeds; compute nothing.
+    workers
+        Processes on this machine; by default one per GPU, or one for every four cores.
+    launcher
+        local, ray or slurm.
+    address
+        Of a Ray cluster: auto, or host:port.
+    partition
+        Of Slurm.
+    gpus_per_training
+        GPUs of one training, fractions allowed with Ray.
+    cpus_per_training
+        Cores of one training, with Ray and Slurm.
+    memory_per_training
+        GB of one training, with Ray and Slurm.
+    hours_per_job
+        Longest Slurm job; a longer training goes on from its checkpoint in the next.
+    retry_failed
+        Compute stages again that failed before.
+    stage_timeout
+        Most hours of one stage.
+    checkpoint_minutes
+        Time between two checkpoints of a training.
+    detect
+        Difference between two cells, in points of accuracy, for the advised seeds.
+    set
+        Any field of every cell, as in --set student.epochs=1; may be repeated.
+    log_to
+        tensorboard, wandb, mlflow or trackio; may be repeated.
+    """
+    from w2sg import sweeps
+    from w2sg.spec import SpecError, parse_overrides
+
+    if launcher not in LAUNCHERS:
+        raise SpecError(f"--launcher {launcher!r}: must be one of {', '.join(LAUNCHERS)}")
+    console = Console(highlight=False)
+    overrides = parse_overrides(set)
+    n_workers = workers or default_workers()
+    if dry_run:
+        show_plan(sweeps.dry_run(spec, overrides, target=detect / 100), n_workers, console)
+        return 0
+    checked = sweeps.checked_sweep(spec, overrides)
+    memory = None if memory_per_training is None else int(memory_per_training * 1e9)
+    elsewhere: Launcher | None = None
+    if launcher == "ray":
+        from w2sg.runs.launch.ray import Ray, Share
+
+        share = Share(cpus_per_training, gpus_per_training, memory)
+        elsewhere = Ray(address=address, training=share)
+    elif launcher == "slurm":
+        from w2sg.runs.launch.slurm import Slurm
+
+        elsewhere = Slurm(
+            checked.store / "slurm",
+            partition=partition,
+            cpus=max(1, round(cpus_per_training)),
+            gpus=round(gpus_per_training),
+            memory=memory,
+            hours=hours_per_job,
+        )
+    with LiveSweep(console, checked.store) as live:
+        result = sweeps.run_sweep(
+            checked,
+            workers=n_workers,
+            launcher=elsewhere,
+            retry_failed=retry_failed,
+            watch=live.watch,
+            loggers=log_to,
+            stage_timeout=None if stage_timeout is None else 3600 * stage_timeout,
+            checkpoint_seconds=60 * checkpoint_minutes,
+            planned=live.planned,
+        )
+    show(result, console)
+    return 0 if result.finished else 1
+
+
+def default_workers() -> int:
+    """Return one worker per GPU, or one for every four cores."""
+    from w2sg.runs.launch.processes import cores, visible_gpus
+
+    return len(visible_gpus()) or max(1, cores() // 4)
+
+
+def show_plan(found: "DryRun", workers: int, console: Console) -> None:
+    """Print what a sweep would do."""
+    plan, cost = found.prepared.plan, found.cost
+    spec = found.prepared.spec
+    seeds = spec.cells[0].spec.run.seeds
+    table = Table("stage", "in the plan", "cached", "to compute", "estimated time")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stage in dict.fromkeys(call.stage for call in plan.calls.values()):
+        keys = [key for key, call in plan.calls.items() if call.stage == stage]
+        left = [key for key in keys if found.states[key] != "cached"]
+        known = [cost.seconds[key] for key in left if key in cost.seconds]
+        takes = clock(sum(known)) if known or not left else "no stored time"
+        table.add_row(stage, str(len(keys)), str(len(keys) - len(left)), str(len(left)), takes)
+    console.print(f"{len(spec.cells)} cells × {len(seeds)} seeds → {spec.store}", markup=False)
+    console.print(table)
+    saved = plan.n_naive - plan.n_trainings
+    console.print(
+        f"{plan.n_trainings} trainings instead of {plan.n_naive} in a loop without sharing: "
+        f"{saved} saved ({saved / max(1, plan.n_naive):.0%})."
+    )
+    if cost.seconds:
+        console.print(
+            f"Estimated {clock(3600 * cost.hours(workers))} with {workers} "
+            f"worker{'s' * (workers > 1)}, from the times of similar stages in this store."
+        )
+    if cost.unknown:
+        kinds = ", ".join(f"{n} {stage}" for stage, n in cost.unknown.items())
+        console.print(f"No time of a similar stage is stored for {kinds}; they are not counted.")
+    broken = [k for k, state in found.states.items() if state in ("failed", "damaged")]
+    for key in broken:
+        label = plan.calls[key].label
+        console.print(f"{found.states[key]}: {label}", markup=False)
+    _show_advice(found, len(seeds), console)
+
+
+def show(result: "SweepResult", console: Console) -> None:
+    """Print the table of a sweep, what failed and why, and where it all is."""
+    frame = result.table()
+    console.print()
+    console.print(cells_table(result.record.columns, frame))
+    reasons: dict[str, list[str]] = {}
+    for cell, reason in zip(result.record.cells, frame.attrs["reasons"], strict=True):
+        if reason:
+            reasons.setdefault(reason, []).append(cell.name)
+    for reason, cells in reasons.items():
+        who = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
+        console.print(f"  {who}: {reason}", style="dim", markup=False)
+    failures = result.failures()
+    if failures:
+        console.print(f"{len(failures)} stages failed; `w2sg sweep … --retry-failed` repeats them:")
+        for key, manifest in failures.items():
+            what = manifest.facts["failure"]
+            console.print(f"  {key[:12]} {result.record.labels.get(key, '')}", markup=False)
+            console.print(f"    {what['kind']}: {what['what']}", markup=False)
+            if what["advice"]:
+                console.print(f"    {what['advice']}", markup=False)
+    console.print(f"sweep   {result.folder}", markup=False, soft_wrap=True)
+    console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def cells_table(columns: tuple[str, ...], frame: "pd.DataFrame") -> Table:
+    """Return the table of all cells for the terminal."""
+    table = Table(title="Accuracy on the test part", title_justify="left", box=SIMPLE_HEAD)
+    for name in short_names(columns):
+        table.add_column(name, overflow="fold")
+    for name in ("teacher", "student", "ceiling", "student − teacher", "PGR"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in frame.to_dict("records"):
+        table.add_row(
+            *(str(row[name]) for name in columns),
+            *(percent(row[name]) for name in ("teacher", "student", "ceiling")),
+            interval(row, "gain", 100, "+.1f"),
+            interval(row, "pgr", 1, ".2f"),
+        )
+    return table
+
+
+def short_names(columns: tuple[str, ...]) -> list[str]:
+    """Return the last parts of swept keys, where they tell the keys apart.
+
+    >>> short_names(("student.loss", "student.policy"))
+    ['loss', 'policy']
+    >>> short_names(("student.policy", "teacher.policy"))
+    ['student.policy', 'teacher.policy']
+    """
+    short = [name.rsplit(".", 1)[-1] for name in columns]
+    return [s if short.count(s) == 1 else name for s, name in zip(short, columns, strict=True)]
+
+
+def percent(value: float) -> str:
+    """Return an accuracy, or nothing where there is none."""
+    return "" if value != value else f"{value:.1%}"
+
+
+def interval(row: dict, name: str, scale: float, form: str) -> str:
+    """Return an estimate with its interval, or that it is withheld."""
+    values = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
+    if any(value != value for value in values):
+        return "–"
+    estimate, low, high = (format(scale * value, form) for value in values)
+    return rf"{estimate} \[{low}, {high}]"
+
+
+def _show_advice(found: "DryRun", n_seeds: int, console: Console) -> None:
+    advice = found.advice
+    if advice is None:
+        console.print("Seeds: no evaluation of two seeds is stored yet, so none are advised.")
+        return
+    points = f"{100 * advice.target:g} points"
+    if advice.n_seeds is None:
+        console.print(
+            f"Seeds: no number is enough to see {points} on {advice.n_items:,} test items "
+            f"(pilot: {advice.pilot})."
+        )
+        return
+    console.print(
+        f"Seeds: {advice.n_seeds} to see a difference of {points} between two cells with power "
+        f"0.8 on {advice.n_items:,} test items; the spec has {n_seeds} (pilot: {advice.pilot})."
+    )

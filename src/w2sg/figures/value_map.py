@@ -1,0 +1,65 @@
+"""A table as colours: one rectangle per pair of settings, its value written in it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from w2sg._arrays import FloatArray
+from w2sg.figures.canvas import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def value_map(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: FloatArray,
+    *,
+    row_label: str = "",
+    column_label: str = "",
+    title: str = "",
+    form: str = "+.1f",
+) -> "Figure":
+    """Return a figure of signed values, red above zero and blue below; NaN stays blank.
+
+    Args:
+        rows: Names of the rows, the first at the top.
+        columns: Names of the columns.
+        values: Shape (rows, columns).
+        row_label: What the rows vary.
+        column_label: What the columns vary.
+        title: Title of the figure.
+        form: How a value is written.
+
+    Raises:
+        ValueError: The shape does not fit the names, or no value is finite.
+
+    >>> figure = value_map(["ce"], ["qv", "full"], np.array([[1.0, np.nan]]))
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['+1.0']
+    """
+    if values.shape != (len(rows), len(columns)) or not np.isfinite(values).any():
+        raise ValueError(
+            f"values must have shape ({len(rows)}, {len(columns)}) and a finite entry, "
+            f"got shape {values.shape}"
+        )
+    width = min(12.0, 2.2 + 0.95 * len(columns))
+    figure, (axes,) = new_figure(width=width, height=1.4 + 0.45 * len(rows))
+    size = max(float(np.nanmax(np.abs(values))), 1e-12)
+    axes.grid(visible=False)
+    axes.imshow(values, cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto")
+    for i, j in zip(*np.nonzero(np.isfinite(values)), strict=True):
+        dark = abs(values[i, j]) > 0.6 * size
+        axes.text(
+            j, i, format(values[i, j], form), ha="center", va="center",
+            color="white" if dark else "#1c1e22", fontsize=9,
+        )  # fmt: skip
+    axes.set_xticks(range(len(columns)), labels=list(columns))
+    axes.set_yticks(range(len(rows)), labels=list(rows))
+    axes.set_xlabel(column_label)
+    axes.set_ylabel(row_label)
+    if title:
+        axes.set_title(title, loc="left")
+    return figure

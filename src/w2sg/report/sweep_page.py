@@ -1,0 +1,226 @@
+"""The page of a sweep: table, forest plot, curves over numbers, heat map; nothing beside itself."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+
+from w2sg.figures import new_figure, to_svg
+from w2sg.figures.canvas import PALETTE
+from w2sg.figures.forest import forest_plot
+from w2sg.figures.value_map import value_map
+from w2sg.runs.sweep_record import SweepRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Frame = Any  # pandas: its stubs lose the type in groupby and in conditions on columns
+LARGEST_FOREST = 120  # rows; a longer table is read better than a figure
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the page.
+
+    Attributes:
+        name: Name of the files that a reader saves.
+        title: What it shows.
+        svg: Its text.
+        csv: The numbers in it.
+    """
+
+    name: str
+    title: str
+    svg: str
+    csv: str
+
+    @property
+    def svg_link(self) -> str:
+        """The figure as an address that holds it."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
+
+    @property
+    def csv_link(self) -> str:
+        """Its numbers as an address that holds them."""
+        return f"data:text/csv;charset=utf-8,{quote(self.csv)}"
+
+
+def render_sweep(record: SweepRecord, table: "pd.DataFrame") -> str:
+    """Return the page of a sweep as HTML; equal results give equal bytes.
+
+    Args:
+        record: What was planned.
+        table: One row per cell, as `w2sg.sweeps.SweepResult.table` gives it, with its reasons.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("w2sg.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    drawings = [_forest(record, table), *_curves(record, table), _heat_map(record, table)]
+    return environment.get_template("sweep.html").render(
+        record=record,
+        answer=answer(record, table),
+        rows=[_row(record, values) for values in table.to_dict("records")],
+        reasons=_reasons(record, table),
+        drawings=[drawing for drawing in drawings if drawing is not None],
+        csv_link=f"data:text/csv;charset=utf-8,{quote(table.to_csv(index=False))}",
+    )
+
+
+def answer(record: SweepRecord, table: Frame) -> list[str]:
+    """Return what the sweep found, in sentences; no winner is named that chance could have made."""
+    finished = table[table["gain"].notna()]
+    if finished.empty:
+        return ["No cell is finished yet."]
+    up = int((finished["gain_low"] > 0).sum())
+    down = int((finished["gain_high"] < 0).sum())
+    counts = {
+        "beat its teacher": up,
+        "fell behind its teacher": down,
+        "was not distinguishable from its teacher": len(finished) - up - down,
+    }
+    told = [(what, number) for what, number in counts.items() if number]
+    if len(told) == 1:
+        lines = [f"The student {told[0][0]} in all {len(finished)} finished cells"]
+    else:
+        parts = [f"{what} in {number}" for what, number in told]
+        lines = [f"Of {len(finished)} cells, the student " + " and ".join(parts)]
+    best = finished.loc[finished["gain"].idxmax()]
+    name = record.cells[int(finished["gain"].idxmax())].name
+    lines.append(
+        f"The highest difference to the teacher, {_points(best['gain'])} "
+        f"[{_points(best['gain_low'])}, {_points(best['gain_high'])}] points, was at {name}. It is "
+        f"the highest of {len(finished)}, so part of it is luck: the command w2sg compare with "
+        "--by tests one key at a time, paired by seed and item."
+    )
+    if len(finished) < len(table):
+        lines.append(f"{len(table) - len(finished)} cells have no result; see below.")
+    return lines
+
+
+def _row(record: SweepRecord, values: dict) -> list[str]:
+    cells = [str(values[name]) for name in record.columns]
+    cells += [_percent(values[name]) for name in ("teacher", "student", "ceiling")]
+    gain = [values[name] for name in ("gain", "gain_low", "gain_high")]
+    pgr = [values[name] for name in ("pgr", "pgr_low", "pgr_high")]
+    return [*cells, _with_interval(gain, _points), _with_interval(pgr, lambda v: f"{v:.2f}")]
+
+
+def _reasons(record: SweepRecord, table: Frame) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for cell, reason in zip(record.cells, table.attrs["reasons"], strict=True):
+        if reason:
+            found.setdefault(reason, []).append(cell.name)
+    return found
+
+
+def _forest(record: SweepRecord, table: Frame) -> Drawing | None:
+    shown = table[table["gain"].notna()]
+    if shown.empty or len(shown) > LARGEST_FOREST:
+        return None
+    names = [_clipped(" · ".join(map(str, row))) for row in shown[[*record.columns]].to_numpy()]
+    columns = [[float(value) for value in shown[n]] for n in ("gain", "gain_low", "gain_high")]
+    decided = (shown["gain_low"] > 0) | (shown["gain_high"] < 0)
+    figure = forest_plot(
+        names, *columns, marked=list(decided), axis_label="student − teacher, accuracy"
+    )
+    figure.set_size_inches(9.5, 1.2 + 0.32 * len(names))
+    csv = shown[[*record.columns, "gain", "gain_low", "gain_high"]].to_csv(index=False)
+    return _drawing("gains", f"Student minus teacher by {', '.join(record.columns)}", figure, csv)
+
+
+def _curves(record: SweepRecord, table: Frame) -> list[Drawing]:
+    """One figure for every swept number: accuracy against it, a line for each other setting."""
+    found = []
+    for axis in record.columns:
+        values = table[axis]
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        if not numbers or values.nunique() < 2 or table["student"].isna().all():
+            continue
+        others = [name for name in record.columns if name != axis]
+        figure, (axes,) = new_figure(width=8.0, height=4.2)
+        groups = table.groupby(others, sort=False) if others else [((), table)]
+        for number, (setting, rows) in enumerate(groups):
+            colour = PALETTE[number % len(PALETTE)]
+            rows = rows[rows["student"].notna()].sort_values(axis)
+            named = ", ".join(str(part) for part in np.atleast_1d(np.array(setting, dtype=object)))
+            axes.plot(
+                rows[axis], 100 * rows["student"], "o-", color=colour, label=named or "student"
+            )
+            axes.fill_between(
+                rows[axis],
+                100 * (rows["teacher"] + rows["gain_low"]),
+                100 * (rows["teacher"] + rows["gain_high"]),
+                color=colour,
+                alpha=0.12,
+                linewidth=0,
+            )
+        for arm, line in (("teacher", "--"), ("ceiling", ":")):
+            mean = table.groupby(axis)[arm].mean()
+            if mean.notna().any():
+                axes.plot(mean.index, 100 * mean, line, color="0.35", label=f"{arm}, mean")
+        positive = bool((values > 0).all())
+        if positive and values.max() / values.min() >= 8:
+            axes.set_xscale("log")
+        axes.set_xlabel(axis)
+        axes.set_ylabel("accuracy, %")
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        title = f"Student against {axis}; bands: the gain's interval above the teacher"
+        csv = table[[*record.columns, "teacher", "student", "ceiling", "gain_low", "gain_high"]]
+        name = f"curve-{axis.replace('.', '-')}"
+        found.append(_drawing(name, title, figure, csv.to_csv(index=False)))
+    return found
+
+
+def _heat_map(record: SweepRecord, table: Frame) -> Drawing | None:
+    axes = [name for name, values in record.axes.items() if len(values) > 1]
+    if len(axes) < 2 or table["gain"].isna().all():
+        return None
+    down, across = axes[:2]
+    shown = table.assign(
+        **{name: table[name].astype(str) for name in (down, across)}, gain=100 * table["gain"]
+    )
+    grid = shown.pivot_table(index=down, columns=across, values="gain", sort=False, dropna=False)
+    figure = value_map(
+        [str(name) for name in grid.index],
+        [str(name) for name in grid.columns],
+        grid.to_numpy(dtype=np.float64),
+        row_label=down,
+        column_label=across,
+    )
+    rest = "" if len(axes) == 2 else ", averaged over the other keys"
+    title = f"Student minus teacher in points, by {down} and {across}{rest}"
+    return _drawing("gain-map", title, figure, grid.to_csv())
+
+
+def _drawing(name: str, title: str, figure: "Figure", csv: str) -> Drawing:
+    return Drawing(name, title, to_svg(figure), csv)
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _percent(value: float) -> str:
+    return "" if np.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def _with_interval(values: Sequence[float], write: Callable[[float], str]) -> str:
+    if np.isnan(values).any():
+        return "withheld"
+    estimate, low, high = (write(value) for value in values)
+    return f"{estimate} [{low}, {high}]"

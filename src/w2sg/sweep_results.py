@@ -1,0 +1,119 @@
+"""A sweep as it lies in its store: its table, its failures, its page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from w2sg.runs.cost import correct_of
+from w2sg.runs.scheduler import Progress
+from w2sg.runs.store import Manifest, Store, write_atomically
+from w2sg.runs.sweep_record import SweepRecord, stored
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from w2sg._arrays import FloatArray
+
+NUMBERS = (
+    "teacher",
+    "student",
+    "ceiling",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "pgr",
+    "pgr_low",
+    "pgr_high",
+)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A sweep as it lies in its store; cells that are not finished say why.
+
+    Attributes:
+        record: What was planned.
+        folder: Where the record and the page are.
+        store: Where the stages are.
+        progress: What this call did; ``None`` where the sweep was only opened.
+    """
+
+    record: SweepRecord
+    folder: Path
+    store: Store
+    progress: Progress | None = None
+
+    def evaluations(self) -> list[Manifest | None]:
+        """Return the evaluation of each cell, ``None`` where it is not finished."""
+        found = [stored(self.store, cell.roles["evaluation"]) for cell in self.record.cells]
+        return [m if m is not None and m.status == "done" else None for m in found]
+
+    def reasons(self) -> list[str]:
+        """Return for each cell why it has no result, or why its PGR is withheld, or nothing."""
+        reasons = []
+        for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
+            if evaluation is not None:
+                reasons.append(evaluation.facts["pgr"]["reason"] or "")
+                continue
+            broken = [
+                f"{self.record.labels.get(key, key)}: {m.facts['failure']['what']}"
+                for key in cell.keys
+                if (m := stored(self.store, key)) is not None and m.status == "failed"
+            ]
+            reasons.append("; ".join(broken) or "not finished; run the sweep again")
+        return reasons
+
+    def table(self) -> "pd.DataFrame":
+        """Return one row per cell: swept keys, accuracies, gain and PGR with their intervals.
+
+        What is withheld or not finished is NaN; ``table.attrs["reasons"]`` says why, row by row.
+        """
+        import pandas as pd
+
+        rows = []
+        for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
+            row = {key: cell.settings.get(key) for key in self.record.columns}
+            rows.append({**row, **_numbers(evaluation)})
+        table = pd.DataFrame(rows, columns=pd.Index([*self.record.columns, *NUMBERS]))
+        table = table.astype(dict.fromkeys(NUMBERS, "float64"))
+        table.attrs["reasons"] = self.reasons()
+        table.attrs["folder"] = str(self.folder)
+        return table
+
+    def correct(self, cell: int, arm: str = "student") -> "FloatArray | None":
+        """Return what a cell's arm got right, (seeds, items), or ``None`` if unfinished."""
+        evaluation = self.evaluations()[cell]
+        return None if evaluation is None else correct_of(self.store, evaluation, arm)
+
+    def failures(self) -> dict[str, Manifest]:
+        """Return the stages that failed, by key."""
+        found = {key: stored(self.store, key) for key in self.record.keys}
+        return {key: m for key, m in found.items() if m is not None and m.status == "failed"}
+
+    def page(self) -> str:
+        """Return the page of the sweep as HTML."""
+        from w2sg.report.sweep_page import render_sweep
+
+        return render_sweep(self.record, self.table())
+
+    def report(self, path: str | Path) -> Path:
+        """Write the page and return its path."""
+        write_atomically(Path(path), self.page())
+        return Path(path)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell has its result."""
+        return all(m is not None for m in self.evaluations())
+
+
+def _numbers(evaluation: Manifest | None) -> dict[str, float | None]:
+    if evaluation is None:
+        return dict.fromkeys(NUMBERS)
+    facts = evaluation.facts
+    arms = {arm: facts["metrics"].get(arm) for arm in ("teacher", "student", "ceiling")}
+    row = {arm: None if m is None else m["accuracy"]["estimate"] for arm, m in arms.items()}
+    for name in ("gain", "pgr"):
+        found = facts[name]
+        row |= {name: found["estimate"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+    return row

@@ -1,0 +1,98 @@
+"""The commands of a sweep as a user calls them: output, files, exit status."""
+
+import json
+
+import pytest
+from tiny import tables
+
+from w2sg.cli import app
+from w2sg.cli.errors import explained
+from w2sg.spec import load, to_toml
+
+
+def call(*words):
+    told = [str(word) for word in words]
+    return explained(lambda: app(told, exit_on_error=False, result_action="return_value"))
+
+
+@pytest.fixture(scope="module")
+def spec(word_csv, tiny_model, tmp_path_factory):
+    """A sweep of two cells and two seeds, run once by the command."""
+    folder = tmp_path_factory.mktemp("sweep-commands")
+    run = {"references": ["strong_on_labelled"], "seeds": [0, 1]}
+    text = to_toml(load(tables(word_csv, tiny_model, folder / "store", run=run)))
+    (folder / "sweep.toml").write_text(text + '\n[grid]\n"student.loss" = ["ce", "reverse_ce"]\n')
+    return folder / "sweep.toml"
+
+
+def test_the_whole_way_of_a_sweep(spec, capsys, tmp_path):
+    # plan, run, status, compare, report, show, export, import, gc: each does what it says
+    assert call("sweep", spec, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "8 trainings instead of 12" in said  # 2 cells x 2 seeds x 3, of which 4 are shared
+    assert "No time of a similar stage is stored" in said
+    assert not (spec.parent / "store").exists()
+
+    assert call("sweep", spec, "--workers", "1") == 0
+    said = capsys.readouterr().out
+    assert "reverse_ce" in said
+    assert "report" in said
+
+    assert call("sweep", spec, "--dry-run", "--detect", "5") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "pilot: two stored students, 2 seeds" in said
+
+    assert call("status", spec) == 0
+    assert capsys.readouterr().out.count("finished") == 2
+    assert call("compare", spec, "--by", "student.loss", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["method"] == "reverse_ce"
+    assert call("compare", spec, "-o", tmp_path / "cells.csv") == 0
+    assert (tmp_path / "cells.csv").read_text().startswith("student.loss,teacher,student")
+    capsys.readouterr()
+    assert call("report", spec, "--out", tmp_path / "page.html") == 0
+    assert "<svg" in (tmp_path / "page.html").read_text()
+
+    (key,) = [
+        path.name
+        for path in (spec.parent / "store" / "stages").iterdir()
+        if "first" not in path.name and '"evaluation"' in (path / "manifest.json").read_text()
+    ][:1]
+    capsys.readouterr()
+    assert call("show", key[:10], "--store", spec.parent / "store") == 0
+    said = capsys.readouterr().out
+    for words in ("evaluation, version", "torch", "student/0", "sweeps/", "done"):
+        assert words in said
+
+    assert call("export", spec, "-o", tmp_path / "sweep.zip") == 0
+    assert call("import", tmp_path / "sweep.zip", "--store", tmp_path / "other") == 0
+    folder = capsys.readouterr().out.strip().splitlines()[-1]
+    assert call("compare", folder, "--by", "student.loss", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [row]
+    assert call("status", folder) == 0
+
+    assert call("gc", spec.parent / "store") == 0
+    assert "Nothing to remove" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sweep", "{spec}", "--launcher", "cloud"), "must be one of local, ray, slurm"),
+        (("sweep", "nowhere.toml"), "does not exist"),
+        (("sweep", "{spec}", "--set", "student.loss=ce"), "would undo"),
+        (("compare", "{spec}", "--by", "student.lr"), "the sweep varies student.loss"),
+        (("compare", "{spec}", "--by", "student.loss", "--against", "x"), "the values of"),
+        (("compare", "{spec}", "--set", "run.seeds=[5]"), "holds no sweep"),
+        (("export", "{spec}", "-o", "a.tar"), "must be .zip"),
+        (("import", "{spec}"), "cannot be read"),
+        (("show", "zz"), "at least its first"),
+        (("gc", "nowhere"), "is not there"),
+    ],
+)
+def test_refusals_are_one_message_and_status_two(spec, words, said, capsys):
+    # catches a traceback for what is the user's mistake
+    assert call(*(word.format(spec=spec) for word in words)) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("w2sg: ")
+    assert said in " ".join(told.split())

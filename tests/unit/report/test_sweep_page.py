@@ -1,0 +1,77 @@
+"""The page of a sweep, from a record and a table made by hand."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from w2sg.report.sweep_page import answer, render_sweep
+from w2sg.runs.sweep_record import CellRecord, SweepRecord
+
+EVIL = '<script>alert("x")</script>'
+
+
+def made(values, axes, **columns):
+    settings = [dict(zip(axes, point, strict=True)) for point in values]
+    cells = tuple(CellRecord(s, "run", {}, {}, 1) for s in settings)
+    n = len(cells)
+    table = pd.DataFrame(settings)
+    numbers = {
+        "teacher": [0.70] * n,
+        "student": [0.75] * n,
+        "ceiling": [0.85] * n,
+        "gain": [0.05] * n,
+        "gain_low": [0.03] * n,
+        "gain_high": [0.07] * n,
+        "pgr": [0.33] * n,
+        "pgr_low": [0.2] * n,
+        "pgr_high": [0.5] * n,
+    }
+    table = table.assign(**{**numbers, **columns})
+    table.attrs["reasons"] = [""] * n
+    found = {name: tuple(dict.fromkeys(table[name])) for name in axes}
+    return SweepRecord(found, cells, {}, 10, 4), table
+
+
+def test_two_axes_give_forest_curve_and_map_each_to_be_saved():
+    values = [("ce", 1), ("ce", 8), ("reverse_ce", 1), ("reverse_ce", 8)]
+    record, table = made(values, ("student.loss", "student.epochs"))
+    page = render_sweep(record, table)
+    saved = set(re.findall(r'download="([^"]+)"', page))
+    names = ("gains", "curve-student-epochs", "gain-map")
+    assert saved == {"sweep.csv", *(f"{n}.{end}" for n in names for end in ("svg", "csv"))}
+    assert page.count("+5.0 [+3.0, +7.0]") >= 4
+    assert render_sweep(record, table) == page
+
+
+def test_the_page_holds_nothing_from_elsewhere_and_no_markup_of_the_data():
+    # catches a value that is written as markup, and an address in the page's own markup
+    record, table = made([(EVIL,), ("ce",)], ("student.loss",))
+    table.attrs["reasons"] = [EVIL, ""]
+    page = render_sweep(record, table)
+    assert "<script" not in page
+    addresses = set(re.findall(r"https?://([^/\"'\s]+)", page))
+    assert addresses <= {"www.w3.org"}
+
+
+def test_the_answer_counts_by_intervals_and_not_by_estimates():
+    # catches a gain above zero counted as a win
+    gains = {"gain_low": [0.03, -0.01, -0.09], "gain_high": [0.07, 0.02, -0.01]}
+    record, table = made([(1,), (2,), (3,)], ("student.epochs",), **gains)
+    assert answer(record, table)[0] == (
+        "Of 3 cells, the student beat its teacher in 1 and fell behind its teacher in 1 and "
+        "was not distinguishable from its teacher in 1"
+    )
+
+
+def test_unfinished_cells_are_said_and_not_drawn():
+    record, table = made([("ce",), ("squared",)], ("student.loss",))
+    missing = ["teacher", "student", "ceiling", "gain", "gain_low", "gain_high", "pgr"]
+    table.loc[1, missing] = np.nan
+    table.attrs["reasons"] = ["", "student, seed 0: out of memory"]
+    page = render_sweep(record, table)
+    assert "1 cells have no result" in page
+    assert "out of memory" in page
+    table.loc[0, missing] = np.nan
+    assert answer(record, table) == ["No cell is finished yet."]
+    assert "<svg" not in render_sweep(record, table)
