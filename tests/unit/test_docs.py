@@ -27,7 +27,7 @@ def test_relative_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_command_can_be_loaded(name):
-    """Catches a command whose module or function is gone: lazy loading hides it until it is used."""
+    """Catches a command whose module or function is gone; lazy loading hides it until used."""
     module, _, attribute = TARGETS[name].partition(":")
     assert callable(getattr(importlib.import_module(module), attribute))
 
