@@ -235,7 +235,7 @@ def preflight(
     from w2sg.report.preflight_page import render_preflight
     from w2sg.runs.preflight import preflight as forecast_run
 
-    checked = _stored_model(spec if isinstance(spec, Spec) else load(spec, overrides))
+    checked = with_stored_model(spec if isinstance(spec, Spec) else load(spec, overrides))
     found = forecast_run(checked, watch=watch)
     folder = preflight_folder(checked)
     folder.mkdir(parents=True, exist_ok=True)

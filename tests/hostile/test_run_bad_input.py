@@ -20,8 +20,8 @@ from w2sg.spec import load, to_toml
 @pytest.fixture(autouse=True)
 def page(monkeypatch):
     """The page is another module's business."""
-    monkeypatch.setattr("w2sg.report.render", lambda outcome: "<html></html>", raising=False)
-    monkeypatch.setattr("w2sg.report.model_card", lambda outcome: "# card", raising=False)
+    monkeypatch.setattr("w2sg.report.render", lambda *_: "<html></html>", raising=False)
+    monkeypatch.setattr("w2sg.report.model_card", lambda *_, **__: "# card", raising=False)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """A run as it goes on, on the terminal: a line per finished stage and a bar for the current one."""
 
+import signal
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -28,6 +29,7 @@ class Live:
         self.console = console
         self.started = time.monotonic()
         self.n_cached = 0
+        self.stopping = False
         self.bar = Progress(
             TextColumn("{task.description}", style="cyan"),
             BarColumn(bar_width=28),
@@ -39,6 +41,7 @@ class Live:
         self.task = self.bar.add_task("starting", total=1, note="", visible=False)
 
     def __enter__(self) -> "Live":
+        self.before = signal.signal(signal.SIGINT, self.interrupt)
         self.bar.start()
         return self
 
@@ -48,12 +51,20 @@ class Live:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        signal.signal(signal.SIGINT, self.before)
         self.bar.stop()
         if self.n_cached:
             self.console.print(f"{self.n_cached} stages were found in the store", style="dim")
 
+    def interrupt(self, *_: Any) -> None:
+        """Stop at once, or, where a library swallows the exception, at the next event."""
+        self.stopping = True
+        raise KeyboardInterrupt
+
     def watch(self, event: "Event") -> None:
         """Show an event."""
+        if self.stopping:
+            raise KeyboardInterrupt
         label = event.call.label
         if event.state == "cached":
             self.n_cached += 1

@@ -15,7 +15,7 @@ from w2sg.train.finetune import predict as ask
 @pytest.fixture(scope="module")
 def result(word_csv, tiny_model, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("w2sg.report.render", lambda outcome: "<html></html>", raising=False)
+        patch.setattr("w2sg.report.render", lambda *_: "<html></html>", raising=False)
         yield w2sg.run(tables(word_csv, tiny_model, tmp_path_factory.mktemp("run") / "store"))
 
 
@@ -72,7 +72,7 @@ def test_opened_again(result):
 def test_saved_model_in_a_pipeline(result, tmp_path, monkeypatch):
     from transformers import pipeline
 
-    monkeypatch.setattr("w2sg.report.model_card", lambda outcome: "# card", raising=False)
+    monkeypatch.setattr("w2sg.report.model_card", lambda *_, **__: "# card", raising=False)
     result.save(tmp_path / "model")
     told = pipeline("text-classification", str(tmp_path / "model"), device="cpu")
     texts = [text for text in TEXTS if text.strip()]
@@ -121,7 +121,7 @@ def test_predict_refuses_and_leaves_nothing(result, tmp_path, capsys):
 
 def test_a_model_that_changed_since_is_not_used(word_csv, tmp_path, monkeypatch):
     """Stored are the weights that moved; on top of other weights they mean nothing."""
-    monkeypatch.setattr("w2sg.report.render", lambda outcome: "", raising=False)
+    monkeypatch.setattr("w2sg.report.render", lambda *_: "", raising=False)
     model = save_bert(tmp_path / "model", seed=0)
     made = tables(
         word_csv, model, tmp_path / "store", run={"references": []}, student={"policy": "head"}
@@ -140,7 +140,7 @@ def test_objects_of_python(word_csv, tmp_path, monkeypatch):
     from w2sg import losses
     from w2sg.models.backbone import load_classifier
 
-    monkeypatch.setattr("w2sg.report.render", lambda outcome: "", raising=False)
+    monkeypatch.setattr("w2sg.report.render", lambda *_: "", raising=False)
     given = load_classifier(str(save_bert(tmp_path / "m")), ("a", "b"), seed=0)
     mine = losses.Loss("mine", lambda z, q, context: ((z.softmax(-1) - q) ** 2).sum(-1))
     made = tables(
@@ -170,7 +170,7 @@ def test_uses_nothing_but_the_parts_it_may(word_csv, tiny_model, tmp_path, monke
     from w2sg.data.examples import Labelled, PseudoLabelled
     from w2sg.stages import strong_student
 
-    monkeypatch.setattr("w2sg.report.render", lambda outcome: "", raising=False)
+    monkeypatch.setattr("w2sg.report.render", lambda *_: "", raising=False)
     seen = []
     before = strong_student.train
 
