@@ -231,7 +231,8 @@ def encode(
         for i, row in zip(long, cut, strict=True):
             encoded[i] = row
         n_truncated += len(long)
-        rows += [_trim(row, tokenizer.pad_token_id) for row in encoded]
+        pad: Any = tokenizer.pad_token_id
+        rows += [_trim(row, pad) for row in encoded]
     return Encoded(tuple(rows), n_truncated)
 
 
@@ -260,7 +261,8 @@ def logits(
     """
     import torch
 
-    model, device = classifier.model, classifier.model.device
+    model: Any = classifier.model
+    device = model.device
     out = np.empty((len(encoded), int(model.config.num_labels)))
     was_training = model.training
     model.eval()

@@ -137,7 +137,7 @@ def fit_estimator(
             f"teacher.estimator is {model!r}: it must be a scikit-learn classifier or pipeline "
             "object"
         )
-    model = clone(model)
+    model: Any = clone(model)
     seeds = {name: seed for name in model.get_params() if name.split("__")[-1] == "random_state"}
     model.set_params(**seeds)
     cv = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)

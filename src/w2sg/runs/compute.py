@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
 from w2sg.data.parts import Parts
 from w2sg.gain.break_even import Curve
@@ -151,7 +151,7 @@ def _fit(
     return lambda rows, seed: _fine_tuned(call, context, rows, seed)
 
 
-def _features_of(call: Call, context: Context, rows: Unlabelled) -> FloatArray:
+def _features_of(call: Call, context: Context, rows: Unlabelled) -> NDArray[Any]:
     from w2sg.models.features import pooled_features
 
     return pooled_features(
@@ -308,8 +308,10 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
     row_of = {name: i for i, name in enumerate(ids)}
     seeds = {}
+    test_ids: tuple[str, ...] = ()
     for seed in call.body["spec"]["seeds"]:
         parts = read_parts(context.load(call.needs[f"data/{seed}"]))
+        test_ids = parts.test.ids
         pseudo = dict(
             zip(
                 *read_probabilities(context.load(call.needs[f"pseudo/{seed}"]), "pseudo_labels"),
@@ -326,12 +328,14 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
             name: values[[row_of[i] for i in getattr(parts, name).ids]]
             for name in ("labelled", "unlabelled", "test")
         }
-        whole = parts.hidden is not None and len(parts.hidden) == len(parts.unlabelled)
+        hidden = parts.hidden
+        if hidden is not None and len(hidden) < len(parts.unlabelled):
+            hidden = None
         seeds[seed] = first_answer.SeedData(
             labelled=(x["labelled"], parts.labelled.labels),
             unlabelled=x["unlabelled"],
             pseudo=np.array([pseudo[name] for name in parts.unlabelled.ids]),
-            hidden=parts.hidden.take(parts.unlabelled.ids).labels if whole else None,
+            hidden=None if hidden is None else hidden.take(parts.unlabelled.ids).labels,
             test=(x["test"], parts.test.labels),
             teacher=np.array([told[name] for name in parts.test.ids]),
         )
@@ -340,7 +344,7 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     def save(folder: Path) -> None:
         np.save(folder / "curve.npy", found.curve.scores, allow_pickle=False)
 
-    return {**found.facts, "test_ids": list(parts.test.ids)}, save
+    return {**found.facts, "test_ids": list(test_ids)}, save
 
 
 def _evaluation(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
@@ -385,7 +389,7 @@ _COMPUTE: Mapping[str, Callable[[Call, Context], tuple[dict[str, Any], Save]]] =
 }
 
 
-def _truth(parts: Parts) -> FloatArray:
+def _truth(parts: Parts) -> NDArray[np.int64]:
     known = (
         {}
         if parts.hidden is None

@@ -32,7 +32,7 @@ def read_parts(artifact: Artifact) -> Parts:
     frame = pd.read_parquet(artifact.folder / "parts.parquet")
     names = tuple(artifact.facts["label_names"])
     of = dict(list(frame.groupby("part", sort=False)))
-    truth = of["unlabelled"][of["unlabelled"]["label"] >= 0]
+    truth: Any = of["unlabelled"][of["unlabelled"]["label"] >= 0]
     return Parts(
         labelled=_labelled(of["labelled"], names),
         unlabelled=_unlabelled(of["unlabelled"]),
@@ -73,7 +73,7 @@ def part_frame(name: str, part: Labelled | Unlabelled, labels: Any) -> pd.DataFr
 
 def _rows(frame: pd.DataFrame) -> dict[str, Any]:
     def column(name: str) -> tuple[str, ...] | None:
-        values = frame[name]
+        values: Any = frame[name]
         return None if values.isna().all() else tuple(str(value) for value in values)
 
     return {

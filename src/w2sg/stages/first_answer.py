@@ -107,7 +107,7 @@ class _Heads:
             warnings.filterwarnings(
                 "ignore", message=".*softmax fits stopped", category=RuntimeWarning
             )
-            head = fit_head(
+            head: Any = fit_head(
                 features,
                 targets,
                 penalty=self.penalties.get(name, None if len(features) >= LEAST_ROWS else 1.0),

@@ -254,8 +254,10 @@ def training_set(
     for part in parts:
         if part.label_names != names:
             raise ValueError(f"parts disagree on the classes: {part.label_names} and {names}")
-        soft = isinstance(part, PseudoLabelled)
-        targets = part.probabilities if soft else np.eye(len(names))[part.labels]
+        if isinstance(part, PseudoLabelled):
+            soft, targets = True, part.probabilities
+        else:
+            soft, targets = False, np.eye(len(names))[part.labels]
         pairs = part.pairs or (None,) * len(part)
         for i, name in enumerate(part.ids):
             if name in rows:

@@ -94,7 +94,7 @@ def probe(labelled: Labelled, *, features_of: Callable[[Any], NDArray[Any]], see
     """
     from w2sg.models.heads import fit_head
 
-    head = fit_head(
+    head: Any = fit_head(
         features_of(labelled),
         labelled.labels,
         n_classes=len(labelled.label_names),
@@ -191,7 +191,8 @@ def _probabilities(frame: pd.DataFrame, label_names: tuple[str, ...]) -> FloatAr
     written = values.map(_written)
     if written.isin(list(class_of)).all():
         return np.eye(n_classes)[written.map(class_of).to_numpy(dtype=np.int64)]
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+    read: Any = pd.to_numeric(values, errors="coerce")
+    numbers = np.asarray(read, dtype=np.float64)
     if np.isfinite(numbers).all() and n_classes == 2:
         return _checked(np.column_stack([1.0 - numbers, numbers]), frame.index)
     unknown = written[~written.isin(list(class_of))]

@@ -107,7 +107,7 @@ class EarlyStopping(TrainerCallback):
     def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
         return [(n, p) for n, p in self.classifier.model.named_parameters() if p.requires_grad]
 
-    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **__: Any) -> None:
         """Measure the held-out loss four times an epoch; stop when it no longer falls."""
         last = state.global_step == state.max_steps
         if self.held_out is None or (state.global_step % self.every and not last):
@@ -127,7 +127,7 @@ class EarlyStopping(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
         """Put history and best weights into the checkpoint."""
         if self.held_out is not None and self.best:
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
             history = {str(k): repr(v) for k, v in self.history.items()}
             save_file(
                 {k: v.contiguous() for k, v in self.best.items()},
@@ -162,7 +162,7 @@ class Checkpoints(TrainerCallback):
         self.folder, self.every_seconds = folder, every_seconds
         self.saved = time.monotonic()
 
-    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **__: Any) -> None:
         """Ask for a checkpoint when it is time."""
         due = time.monotonic() - self.saved >= self.every_seconds
         # resuming takes at least one step more, so what has stopped must not be resumed from there
@@ -195,7 +195,8 @@ class Steps(TrainerCallback):
     def __init__(self, progress: Callable[[int, int, float], None] | None, n_steps: int) -> None:
         self.progress, self.n_steps = progress, n_steps
 
-    def on_log(self, _: Any, state: Any, __: Any, logs: dict[str, float], **___: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
         """Pass on step and loss."""
+        logs = told["logs"]
         if self.progress is not None and "loss" in logs:
             self.progress(state.global_step, self.n_steps, float(logs["loss"]))

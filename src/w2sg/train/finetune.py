@@ -92,6 +92,12 @@ def finetune(
     stopping = EarlyStopping(classifier, loss, held_out, schedule, order.steps_per_epoch)
     steps = Steps(progress, len(order.steps))
     optimizer = policy.make_optimizer(weight_decay=schedule.weight_decay)
+    rates: Any = get_scheduler(
+        "linear",
+        optimizer,
+        num_warmup_steps=round(schedule.warmup * len(order.steps)),
+        num_training_steps=len(order.steps),
+    )
     resume = checkpoints.last()
     if resume is not None:
         stopping.load(resume)
@@ -102,15 +108,7 @@ def finetune(
             data_collator=_Collator(classifier, encoded, targets),
             train_dataset=_MicroBatches(order),
             compute_loss_func=context.loss,
-            optimizers=(
-                optimizer,
-                get_scheduler(
-                    "linear",
-                    optimizer,
-                    num_warmup_steps=round(schedule.warmup * len(order.steps)),
-                    num_training_steps=len(order.steps),
-                ),
-            ),
+            optimizers=(optimizer, rates),
             callbacks=[context, stopping, steps, checkpoints],
         )
         trainer.remove_callback(PrinterCallback)
