@@ -7,9 +7,10 @@ import numpy as np
 from scipy.stats import binomtest
 
 from w2sg._arrays import FloatArray
+from w2sg.data import soft_labels
 from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
 
-VERSION = 1
+VERSION = 2
 
 
 def make(
@@ -61,11 +62,8 @@ def temper(probabilities: FloatArray, temperature: float) -> FloatArray:
     array([[0.2, 0.8]])
     """
     if temperature == 1.0:
-        return probabilities
-    with np.errstate(divide="ignore"):
-        scores = np.log(probabilities) / temperature
-    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
+        return probabilities  # to the last bit
+    return soft_labels.temperature(probabilities, temperature)
 
 
 def quality(pseudo: PseudoLabelled, hidden: Labelled | None) -> dict[str, Any]:
