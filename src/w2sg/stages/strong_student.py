@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from w2sg.losses import Loss
     from w2sg.models.backbone import Classifier
 
-VERSION = 1
+VERSION = 2
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
 RATES = {"full": 3e-4, "head": 1e-2, "roles": 1e-3}
 HEAD_RATE = {"full": 3e-3, "head": 1e-2, "roles": 3e-3}

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 POOL = 50  # batches that are sorted by length together: little padding, still a random order
+POOLS = 4  # at least so many, or the batches of a small set would be the same in every epoch
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def plan(
 def _batches(lengths: Rows, batch_size: int, smallest: int, rng: np.random.Generator) -> list[Rows]:
     order = rng.permutation(len(lengths))
     batches: list[Rows] = []
-    for start in range(0, len(order), batch_size * POOL):
-        pool = order[start : start + batch_size * POOL]
+    size = batch_size * max(1, min(POOL, len(order) // (batch_size * POOLS)))
+    for start in range(0, len(order), size):
+        pool = order[start : start + size]
         pool = pool[np.argsort(-lengths[pool], kind="stable")]
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     if len(batches) > 1 and len(batches[-1]) < smallest:

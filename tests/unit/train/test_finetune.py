@@ -255,8 +255,18 @@ def test_similar_lengths_share_a_batch():
     lengths = np.random.default_rng(0).integers(3, 300, 2000)
     order = plan(lengths, batch_size=32, micro_batch_size=32, epochs=1, seed=1)
     spread = np.mean([np.ptp(lengths[np.concatenate(s)]) for s in order.steps])
-    assert spread < 20  # 270 where batches are random
+    assert spread < 30  # 270 where batches are random
     half = plan(lengths, batch_size=32, micro_batch_size=32, epochs=0.5, seed=1)
     assert len(half.steps) == round(len(order.steps) / 2)
     with pytest.raises(ValueError, match="no examples"):
         plan(lengths[:0], batch_size=2, micro_batch_size=2, epochs=1, seed=0)
+
+
+def test_batches_of_a_small_set_differ_between_epochs():
+    """Sorting the whole of a small set by length would make the same ten batches every epoch."""
+    lengths = np.arange(320)
+    order = plan(lengths, batch_size=32, micro_batch_size=32, epochs=2, seed=1)
+    steps = [set(np.concatenate(step)) for step in order.steps]
+    first, second = steps[: order.steps_per_epoch], steps[order.steps_per_epoch :]
+    nearest = [max(len(one & two) for two in second) / len(one) for one in first]
+    assert np.mean(nearest) < 0.6  # 1.0 in one pool
