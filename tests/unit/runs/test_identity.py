@@ -73,6 +73,9 @@ TRAINED = STUDENTS | {"ceiling", "pseudo_labels of strong_on_labelled"}
         ({"teacher__temperature": 2.0}, PSEUDO | {"evaluation"}),
         ({"teacher__labels": "hard"}, PSEUDO | {"evaluation"}),
         ({"teacher__folds": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"teacher__shrink": 0.1}, PSEUDO | {"evaluation"}),
+        ({"teacher__members": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"teacher__combine": "primal"}, set()),  # of one teacher
         ({"run__level": 0.9}, {"first_answer", "evaluation"}),
         ({"run__store": None}, set()),
         ({"data__duplicates": "drop"}, {"data"}),  # nothing was dropped: the parts are the same
