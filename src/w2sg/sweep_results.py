@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2sg.runs.cost import correct_of
 from w2sg.runs.scheduler import Progress
@@ -24,7 +24,25 @@ NUMBERS = (
     "pgr",
     "pgr_low",
     "pgr_high",
+    "student_entropy",
+    "student_entropy_low",
+    "student_entropy_high",
+    "misfit",
+    "misfit_low",
+    "misfit_high",
+    "residual",
+    "residual_low",
+    "residual_high",
+    "risk_gain",
+    "risk_gain_low",
+    "risk_gain_high",
 )
+LEDGER = {
+    "student_entropy": "student_entropy",
+    "misfit": "misfit",
+    "residual": "residual",
+    "risk_gain": "gap",
+}
 
 
 @dataclass(frozen=True)
@@ -64,9 +82,11 @@ class SweepResult:
         return reasons
 
     def table(self) -> "pd.DataFrame":
-        """Return one row per cell: swept keys, accuracies, gain and PGR with their intervals.
+        """Return one row per cell: swept keys, accuracies, gain and PGR, and the ledger.
 
-        What is withheld or not finished is NaN; ``table.attrs["reasons"]`` says why, row by row.
+        ``risk_gain`` is misfit + residual, measured in the ``divergence`` of its row: nats of
+        cross-entropy (``kl``), or squared error where the teacher's labels are hard. What is
+        withheld or not finished is NaN; ``table.attrs["reasons"]`` says why, row by row.
         """
         import pandas as pd
 
@@ -74,7 +94,8 @@ class SweepResult:
         for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
             row = {key: cell.settings.get(key) for key in self.record.columns}
             rows.append({**row, **_numbers(evaluation)})
-        table = pd.DataFrame(rows, columns=pd.Index([*self.record.columns, *NUMBERS]))
+        columns = [*self.record.columns, *NUMBERS, "divergence"]
+        table = pd.DataFrame(rows, columns=pd.Index(columns))
         table = table.astype(dict.fromkeys(NUMBERS, "float64"))
         table.attrs["reasons"] = self.reasons()
         table.attrs["folder"] = str(self.folder)
@@ -107,13 +128,18 @@ class SweepResult:
         return all(m is not None for m in self.evaluations())
 
 
-def _numbers(evaluation: Manifest | None) -> dict[str, float | None]:
+def _numbers(evaluation: Manifest | None) -> dict[str, Any]:
     if evaluation is None:
-        return dict.fromkeys(NUMBERS)
+        return dict.fromkeys((*NUMBERS, "divergence"))
     facts = evaluation.facts
     arms = {arm: facts["metrics"].get(arm) for arm in ("teacher", "student", "ceiling")}
-    row = {arm: None if m is None else m["accuracy"]["estimate"] for arm, m in arms.items()}
-    for name in ("gain", "pgr"):
-        found = facts[name]
+    row: dict[str, Any] = {
+        arm: None if m is None else m["accuracy"]["estimate"] for arm, m in arms.items()
+    }
+    ledger = facts["ledger"]
+    row["divergence"] = ledger["divergence"]
+    measured = {"gain": facts["gain"], "pgr": facts["pgr"]}
+    measured |= {name: ledger[field] for name, field in LEDGER.items()}
+    for name, found in measured.items():
         row |= {name: found["estimate"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
     return row
