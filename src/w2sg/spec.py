@@ -71,6 +71,7 @@ def _tuple(value: Any) -> Any:
 
 
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
+Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
@@ -117,7 +118,7 @@ class TeacherSpec(_Table):
     """The weak teacher: what it is, and what kind of labels it gives."""
 
     kind: Literal["tfidf", "sklearn", "finetune", "probe", "column"] = "tfidf"
-    estimator: NameOrObject | None = None
+    estimator: Annotated[Several | NameOrObject | None, Field(union_mode="left_to_right")] = None
     model: str = "all-MiniLM-L6-v2"
     layers: Positive | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
@@ -127,7 +128,11 @@ class TeacherSpec(_Table):
     folds: Annotated[int, Field(ge=2)] = 5
     labels: Literal["soft", "hard"] = "soft"
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    shrink: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     cross_fit: Annotated[int, Field(ge=0)] = 0
+    members: Positive = 1
+    combine: Literal["dual", "primal"] = "dual"
+    bootstrap: bool = True
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> "TeacherSpec":
@@ -136,15 +141,26 @@ class TeacherSpec(_Table):
                 "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
                 "one column of probabilities per class"
             )
-        if self.kind == "sklearn" and self.estimator is None:
+        empty = isinstance(self.estimator, Named) and self.estimator.value == []
+        if self.kind == "sklearn" and (self.estimator is None or empty):
             raise ValueError(
                 "teacher.kind = 'sklearn' needs teacher.estimator: a classifier object in Python, "
-                "or the name of a scikit-learn class such as 'ComplementNB'"
+                "or the name of a scikit-learn class such as 'ComplementNB', or a list of them"
             )
         if self.cross_fit == 1:
             raise ValueError("teacher.cross_fit must be 0 (off) or at least 2 folds, got 1")
         if self.cross_fit and self.kind == "column":
             raise ValueError("teacher.cross_fit is for teachers that are trained; a column is not")
+        if self.members > 1 and self.kind == "column":
+            raise ValueError(
+                f"teacher.members = {self.members} is for teachers that are trained; a column is "
+                "not: merge several columns with w2sg.data.soft_labels.ensemble first"
+            )
+        if self.members > 1 and not self.bootstrap and self.kind in ("tfidf", "probe"):
+            raise ValueError(
+                f"teacher.bootstrap = false gives {self.members} equal teachers of kind "
+                f"{self.kind!r}, which has no randomness of its own; leave teacher.bootstrap = true"
+            )
         return self
 
 
@@ -300,9 +316,6 @@ def to_toml(spec: Spec) -> str:
 def _assignment(name: str, value: Any, default: Any) -> str:
     if value is None:
         return f"# {name} is not set" if default is None else f'{name} = ""'
-    if isinstance(value, dict):
-        parts = [f"{key} = {_toml(part)}" for key, part in value.items() if part is not None]
-        return f"{name} = {{ {', '.join(parts)} }}"
     return f"{name} = {_toml(value)}"
 
 
@@ -313,6 +326,9 @@ def _toml(value: Any) -> str:
         return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        parts = [f"{key} = {_toml(part)}" for key, part in value.items() if part is not None]
+        return f"{{ {', '.join(parts)} }}"
     escaped = "".join(
         f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c
         for c in str(value)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from w2sg._version import __version__
-from w2sg.runs.compute import Context, compute
+from w2sg.runs.compute import compute
+from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact

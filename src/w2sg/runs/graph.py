@@ -9,6 +9,7 @@ from typing import Any
 
 from w2sg import losses
 from w2sg.runs.resolve import (
+    estimators,
     first_answer_seeds,
     references,
     settings_of,
@@ -144,6 +145,9 @@ class Graph:
         given: dict[str, Any] = {}
         needs = {"data": self.data[seed].key}
         inputs = {name: self.part(seed, name) for name in ("unlabelled", "test_texts")}
+        if t.members > 1 or isinstance(t.estimator, tuple):
+            # one teacher keeps the identity that it had before there were several
+            settings |= {"members": t.members, "combine": t.combine, "bootstrap": t.bootstrap}
         if t.kind in ("tfidf", "sklearn", "probe"):
             settings["folds"] = t.folds
         if t.kind != "column":
@@ -153,9 +157,9 @@ class Graph:
             settings["classes"] = list(self.facts[seed]["label_names"])
             inputs["given"] = self.part(seed, "given")
         if t.kind == "sklearn":
-            settings["estimator"] = self.object_identity("teacher.estimator", t.estimator)
-            given["estimator"] = (
-                t.estimator.value if isinstance(t.estimator, Named) else t.estimator
+            settings["estimator"] = self.estimator_identity()
+            given["estimators"] = tuple(
+                e.value if isinstance(e, Named) else e for e in estimators(t)
             )
         if t.kind == "probe":
             settings |= self.model_identity(t.model)
@@ -192,10 +196,12 @@ class Graph:
         """Add the labels that a teacher, or a trained strong model, gives the unlabelled part."""
         t = self.spec.teacher
         own = who != "teacher"
-        settings = {
+        settings: dict[str, Any] = {
             "labels": "soft" if own else t.labels,
             "temperature": 1.0 if own else t.temperature,
         }
+        if t.shrink != 1.0 and not own:
+            settings["shrink"] = t.shrink
         told = {"labeller": labeller, "unlabelled": self.part(seed, "unlabelled")}
         key = self.add(
             "pseudo_labels",
@@ -308,6 +314,13 @@ class Graph:
         if name not in self.objects:
             self.objects[name] = _identity(name, value)
         return self.objects[name]
+
+    def estimator_identity(self) -> Any:
+        """Return what stands for the teacher's scikit-learn classifier, or for each of several."""
+        given = self.spec.teacher.estimator
+        if not isinstance(given, tuple):
+            return self.object_identity("teacher.estimator", given)
+        return [self.object_identity(f"teacher.estimator[{i}]", e) for i, e in enumerate(given)]
 
     def model_identity(self, model: str) -> dict[str, str]:
         """Return what identifies a model's weights."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from w2sg.spec import Spec, TeacherSpec
+from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import strong_student
 from w2sg.stages.strong_student import Settings
 
@@ -27,6 +27,14 @@ def teacher_columns(teacher: TeacherSpec) -> tuple[str, ...]:
     if teacher.kind != "column" or teacher.column is None:
         return ()
     return (teacher.column,) if isinstance(teacher.column, str) else teacher.column
+
+
+def estimators(teacher: TeacherSpec) -> tuple[str | Named, ...]:
+    """Return the scikit-learn classifiers of a teacher, one or several that are asked together."""
+    given = teacher.estimator
+    if given is None:
+        return ()
+    return given if isinstance(given, tuple) else (given,)
 
 
 def first_answer_seeds(spec: Spec) -> tuple[int, ...]:

@@ -73,6 +73,9 @@ TRAINED = STUDENTS | {"ceiling", "pseudo_labels of strong_on_labelled"}
         ({"teacher__temperature": 2.0}, PSEUDO | {"evaluation"}),
         ({"teacher__labels": "hard"}, PSEUDO | {"evaluation"}),
         ({"teacher__folds": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"teacher__shrink": 0.1}, PSEUDO | {"evaluation"}),
+        ({"teacher__members": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"teacher__combine": "primal"}, set()),  # of one teacher
         ({"student__early_stopping": 2},
          {"student", "self_training", "student_then_labels", "mixed", "evaluation"}),
         ({"student__held_out": 0.2}, set()),  # of early stopping, which is off
