@@ -50,7 +50,9 @@ def gains(
 
 if __name__ == "__main__":
     if len(sys.argv) < 6:
-        print("usage: default_rates_weak.py FOLDER N EPOCHS SETS RATES [SEEDS]; see docs/defaults.md")
+        print(
+            "usage: default_rates_weak.py FOLDER N EPOCHS SETS RATES [SEEDS]; see docs/defaults.md"
+        )
         raise SystemExit(0)
     folder, n, epochs, names, rates, *rest = sys.argv[1:]
     table = gains(
