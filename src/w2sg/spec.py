@@ -123,7 +123,7 @@ class TeacherSpec(_Table):
     layers: Positive | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
     policy: str = "full"
-    epochs: Annotated[float, Field(gt=0.0)] = 3.0
+    epochs: Annotated[float, Field(gt=0.0)] | Literal["auto"] = "auto"
     lr: Rate | Literal["auto"] = "auto"
     folds: Annotated[int, Field(ge=2)] = 5
     labels: Literal["soft", "hard"] = "soft"

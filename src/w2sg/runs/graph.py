@@ -18,7 +18,13 @@ from w2sg.runs.resolve import (
 )
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
-from w2sg.stages import first_answer, pseudo_labels, strong_student, weak_teacher
+from w2sg.stages import (
+    fine_tuned_teacher,
+    first_answer,
+    pseudo_labels,
+    strong_student,
+    weak_teacher,
+)
 from w2sg.stages.strong_student import Settings
 from w2sg.train.projections.select import parse_roles
 
@@ -167,20 +173,23 @@ class Graph:
             given["model"] = t.model
         if t.kind == "finetune":
             lr, lr_head = strong_student.default_rates(t.policy)
+            epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
             tuned = {
                 **vars(self.settings),
                 "model": t.model,
                 "layers": t.layers,
                 "policy": t.policy,
                 "method": "full",
-                "epochs": t.epochs,
+                "epochs": epochs[0],
                 "lr": lr if t.lr == "auto" else t.lr,
                 "lr_head": lr_head,
                 "ratio": 1.0,
                 "patience": 0,
             }
-            given["settings"] = Settings(**tuned)
+            given |= {"settings": Settings(**tuned), "epochs": epochs, "folds": t.folds}
             settings |= {**self.training_identity(Settings(**tuned)), **self.environment}
+            if len(epochs) > 1:
+                settings |= {"epochs": list(epochs), "folds": t.folds}
         return self.add(
             "weak_teacher",
             weak_teacher.VERSION,

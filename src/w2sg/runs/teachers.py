@@ -13,7 +13,7 @@ from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact, read_parts, write_probabilities
 from w2sg.runs.store import digest
-from w2sg.stages import strong_student, weak_teacher
+from w2sg.stages import fine_tuned_teacher, weak_teacher
 
 
 def compute_teacher(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
@@ -93,22 +93,15 @@ def _fine_tuned(
     seed: int,
     like: weak_teacher.Teacher | None = None,
 ) -> weak_teacher.Teacher:
-    from w2sg import losses
-
-    settings = call.given["settings"]
-    folder = context.work_folder / digest([rows.fingerprint, seed])[:8]
-    trained = strong_student.train(
-        (rows,),
-        rows.unlabelled(),
-        settings=settings,
-        loss=losses.get("ce"),
+    return fine_tuned_teacher.fit(
+        rows,
+        settings=call.given["settings"],
+        epochs=call.given["epochs"],
+        folds=call.given["folds"],
         seed=seed,
-        folder=folder,
+        folder=context.work_folder / digest([rows.fingerprint, seed])[:8],
+        like=like,
         progress=context.progress,
         loggers=context.loggers,
         checkpoint_seconds=context.checkpoint_seconds,
-    )
-    classifier = strong_student.load(settings, rows.label_names, trained.weights, seed=seed)
-    return weak_teacher.Teacher(
-        lambda some: strong_student.ask(classifier, some, settings), trained.facts
     )
