@@ -18,6 +18,14 @@ def cross_entropy_formula(student: Student, q: Tensor, context: Context) -> tupl
     return -torch.linalg.vecdot(q, student.log_p), student.p - q
 
 
+def slope_formula(student: Student, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ⟨p, slope⟩ and its gradient, the slope taken as its derivative in p; overwrites it."""
+    value = torch.linalg.vecdot(student.p, slope)
+    if slope.shape[-1] == 2:
+        return value, student.pull_back(slope)
+    return value, slope.sub_(value.unsqueeze(-1)).mul_(student.p)
+
+
 def mixed_formula(
     student: Student, q: Tensor, slope: Tensor, forward: Tensor | float, reverse: Tensor | float
 ) -> tuple[Tensor, Tensor]:
@@ -26,14 +34,17 @@ def mixed_formula(
     The weights are numbers or one per row. Overwrites ``slope``.
     """
     p = student.p
-    other = torch.linalg.vecdot(p, slope)
-    value = forward * -torch.linalg.vecdot(q, student.log_p) + reverse * other
     a, b = (w.unsqueeze(-1) if isinstance(w, Tensor) else w for w in (forward, reverse))
+    slope.mul_(b)
+    other = torch.linalg.vecdot(p, slope)
+    value = forward * -torch.linalg.vecdot(q, student.log_p) + other
     if p.shape[-1] == 2:
-        return value, a * (p - q) + b * student.pull_back(slope)
-    # a(p − q) + bp(slope − ⟨p, slope⟩) in few passes over memory.
-    gradient = slope.sub_(other.unsqueeze(-1)).mul_(b).add_(a).mul_(p)
-    return value, gradient.sub_(a * q)
+        return value, a * (p - q) + student.pull_back(slope)
+    # a(p − q) + p(slope − ⟨p, slope⟩) in few passes over memory.
+    gradient = slope.add_(a - other.unsqueeze(-1)).mul_(p)
+    if isinstance(a, Tensor):
+        return value, gradient.sub_(a * q)
+    return value, gradient.sub_(q, alpha=a)
 
 
 def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
@@ -52,13 +63,11 @@ def _forward_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, 
 
 
 def _reverse_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    slope = student.log_p - log_target(q)
-    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+    return slope_formula(student, student.log_p - log_target(q))
 
 
 def _entropy(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    slope = -student.log_p
-    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+    return slope_formula(student, -student.log_p)
 
 
 ce = Loss("ce", lambda z, q, context: torch.nn.functional.cross_entropy(z, q, reduction="none"))
@@ -134,8 +143,7 @@ def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         if smoothing:
             q = (1 - smoothing) * q + smoothing / q.shape[-1]
-        slope = log_target(q, log_floor).neg_()
-        return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+        return slope_formula(student, log_target(q, log_floor).neg_())
 
     return from_formula(":".join(parts), formula)
 

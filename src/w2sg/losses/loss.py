@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CACHED_NUMBERS = 2**16
+CACHED_NUMBERS = 2**18  # larger blocks leave the cache, smaller ones are all overhead
 
 Context = Mapping[str, Tensor | float]
 Formula = Callable[["Student", Tensor, Context], tuple[Tensor, Tensor]]
@@ -186,7 +186,7 @@ def from_formula(
     Args:
         name: Name of the loss.
         formula: ``(student, q, context)`` to the value (n,) and its gradient with respect to the
-            logits (n, K).
+            logits (n, K), which no one else may hold.
         statistics: See `Loss`.
         needs_logits: See `Loss`.
         ramp: See `Loss`.
@@ -197,8 +197,7 @@ def from_formula(
     """
 
     def function(logits: Tensor, targets: Tensor, context: Context) -> Tensor:
-        value, gradient = _by_blocks(formula, logits.detach(), targets, context)
-        return _ClosedForm.apply(logits, value, gradient)
+        return _ClosedForm.apply(logits, targets, context, formula)
 
     return Loss(name, function, statistics, needs_logits, ramp)
 
@@ -280,21 +279,36 @@ def check_targets(
 
 
 class _ClosedForm(torch.autograd.Function):
-    """A value with the gradient that was computed beside it."""
+    """A value with the gradient that was computed beside it.
+
+    The gradient is scaled in place and handed on, which saves a pass over memory; whoever asks for
+    it a second time gets it computed again.
+    """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:  # noqa: ANN001
-        ctx.save_for_backward(gradient)
-        return value.clone()
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx,  # noqa: ANN001
+        logits: Tensor,
+        targets: Tensor,
+        context: Context,
+        formula: Formula,
+    ) -> Tensor:
+        value, ctx.gradient = _by_blocks(formula, logits, targets, context)
+        ctx.save_for_backward(logits, targets)
+        ctx.again = formula, context
+        return value
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx,  # noqa: ANN001
         *upstream: Tensor,
-    ) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0].unsqueeze(-1), None, None
+    ) -> tuple[Tensor, None, None, None]:
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            formula, context = ctx.again
+            _, gradient = _by_blocks(formula, *ctx.saved_tensors, context)
+        return gradient.mul_(upstream[0].unsqueeze(-1)), None, None, None
 
 
 def _as_rows(logits: Tensor, targets: Tensor, raw: bool) -> tuple[Tensor, Tensor]:
