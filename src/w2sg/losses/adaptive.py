@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from w2sg.losses.entropies import cross_entropy_formula, log_target, mixed_formula
+from w2sg.losses.entropies import cross_entropy_formula, mixed_formula, reverse_ce_formula
 from w2sg.losses.loss import Context, Loss, Student, from_formula
 
 SAFE_TOTAL = 1e-12
@@ -43,8 +43,18 @@ def cace(threshold: float | None = None, quantile: float | None = None) -> Loss:
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         # A single row is its own quantile, hence "sure".
         cut = cut_at if quantile is None else context.get("cace_threshold", 0.0)
-        sure = (_confidence(q) >= cut).to(q)  # exactly 0 or 1: the mix chooses one of the two
-        return mixed_formula(student, q, log_target(q).neg_(), sure, 1 - sure)
+        sure = _confidence(q) >= cut
+        value = q.new_empty(len(q))
+        gradient = torch.empty_like(q) if student.room is None else student.room
+        for rows, theirs in ((sure, cross_entropy_formula), (~sure, _reverse_ce)):
+            at = rows.nonzero().squeeze(-1)
+            if not len(at):
+                continue
+            some = Student(student.logits.index_select(0, at))
+            of_value, of_gradient = theirs(some, q.index_select(0, at), context)
+            value.index_copy_(0, at, of_value)
+            gradient.index_copy_(0, at, of_gradient)
+        return value, gradient
 
     if quantile is None:
         return from_formula(f"cace:{cut_at:g}", formula)
@@ -53,6 +63,10 @@ def cace(threshold: float | None = None, quantile: float | None = None) -> Loss:
         formula,
         statistics=lambda logits, q: {"cace_threshold": torch.quantile(_confidence(q), quantile)},
     )
+
+
+def _reverse_ce(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    return reverse_ce_formula(student, q)
 
 
 def confidence_quantile(targets: Float[Tensor, "n *k"], quantile: float) -> float:
@@ -143,7 +157,7 @@ def _towards_own(student: Student, q: Tensor, own: Tensor, weight: float) -> tup
     at = own.unsqueeze(-1)
     value = (weight - 1) * torch.linalg.vecdot(q, student.log_p)
     value = value - weight * student.log_p.gather(-1, at).squeeze(-1)
-    gradient = torch.sub(student.p, q, alpha=1 - weight)
+    gradient = torch.sub(student.p, q, alpha=1 - weight, out=student.room)
     return value, gradient.scatter_add_(-1, at, gradient.new_full(at.shape, -weight))
 
 
@@ -250,6 +264,6 @@ def gce(q: float = 0.7) -> Loss:
             pulled = (q * BASE_TWO * student.log_p).exp2_().mul_(t)
             total = pulled.sum(-1, keepdim=True)
             value = (t.sum(-1) - total.squeeze(-1)) / q
-        return value, torch.addcmul(pulled.neg_(), student.p, total)
+        return value, torch.addcmul(pulled.neg_(), student.p, total, out=student.room)
 
     return from_formula(f"gce:{q:g}", formula)

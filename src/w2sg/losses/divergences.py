@@ -121,7 +121,7 @@ def _pull_back_where_above(student: Student, slope: Tensor) -> Tensor:
         return student.pull_back(slope * (student.p >= SMALLEST))
     above = torch.nn.functional.threshold(student.p, SMALLEST, 0.0)
     share = torch.linalg.vecdot(above, slope).unsqueeze(-1)
-    return slope.mul_(above).sub_(student.p * share)
+    return torch.addcmul(slope.mul_(above), student.p, share, value=-1, out=student.room)
 
 
 def mahalanobis(matrix: Tensor) -> Generator:

@@ -21,9 +21,15 @@ Formula = Callable[["Student", Tensor, Context], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Student:
-    """The student's answers to some examples: p and log p, computed when first asked for."""
+    """The student's answers to some examples: p and log p, computed when first asked for.
+
+    Attributes:
+        logits: Class scores.
+        room: Where a formula may write its gradient, to save a pass over memory.
+    """
 
     logits: Float[Tensor, "n k"]
+    room: Float[Tensor, "n k"] | None = None
 
     @cached_property
     def p(self) -> Float[Tensor, "n k"]:
@@ -44,7 +50,8 @@ class Student:
         if self.p.shape[-1] == 2:
             g = self.p.prod(-1) * (slope[:, 1] - slope[:, 0])
             return torch.stack([-g, g], dim=-1)
-        return (slope - torch.linalg.vecdot(self.p, slope).unsqueeze(-1)).mul_(self.p)
+        apart = slope - torch.linalg.vecdot(self.p, slope).unsqueeze(-1)
+        return torch.mul(apart, self.p, out=self.room)
 
 
 @dataclass(frozen=True)
@@ -213,7 +220,10 @@ def _by_blocks(
     value, gradient = logits.new_empty(n), torch.empty_like(logits)
     for start in range(0, n, rows):
         block = slice(start, start + rows)
-        value[block], gradient[block] = formula(Student(logits[block]), targets[block], context)
+        room = gradient[block]
+        value[block], found = formula(Student(logits[block], room), targets[block], context)
+        if found is not room:
+            room.copy_(found)
     return value, gradient
 
 
@@ -306,8 +316,9 @@ class _ClosedForm(torch.autograd.Function):
     ) -> tuple[Tensor, None, None, None]:
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
+            logits, targets = ctx.saved_tensors
             formula, context = ctx.again
-            _, gradient = _by_blocks(formula, *ctx.saved_tensors, context)
+            _, gradient = _by_blocks(formula, logits, targets, context)
         return gradient.mul_(upstream[0].unsqueeze(-1)), None, None, None
 
 
