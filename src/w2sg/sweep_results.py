@@ -106,6 +106,33 @@ class SweepResult:
         evaluation = self.evaluations()[cell]
         return None if evaluation is None else correct_of(self.store, evaluation, arm)
 
+    def answers(self, cell: int, arm: str = "student") -> "tuple[FloatArray, FloatArray]":
+        """Return the class numbers of the test items, and what a cell's arm says of them.
+
+        Args:
+            cell: Its place in the record.
+            arm: Such as ``"student"`` or ``"teacher"``.
+
+        Returns:
+            Labels (items,), and probabilities (seeds, items, K); items ordered by id.
+
+        Raises:
+            ValueError: The cell is not finished, or has no such arm.
+        """
+        import pandas as pd
+
+        evaluation = self.evaluations()[cell]
+        if evaluation is None:
+            raise ValueError(f"{self.record.cells[cell].name} is not finished: run the sweep")
+        if arm not in evaluation.facts["arms"]:
+            raise ValueError(f"arm must be one of {evaluation.facts['arms']}, got {arm!r}")
+        told: Any = pd.read_parquet(self.store.folder(evaluation.key) / "scores.parquet")
+        rows = told[told["arm"] == arm].sort_values(["seed", "id"])
+        seeds = sorted(evaluation.facts["seeds"])
+        p = rows[[f"p_{k}" for k in range(len(evaluation.facts["label_names"]))]].to_numpy()
+        labels = rows["label"].to_numpy().reshape(len(seeds), -1)[0]
+        return labels, p.reshape(len(seeds), -1, p.shape[1])
+
     def failures(self) -> dict[str, Manifest]:
         """Return the stages that failed, by key."""
         found = {key: stored(self.store, key) for key in self.record.keys}
