@@ -78,6 +78,9 @@ def test_the_table_is_that_of_separate_runs(finished, tmp_path):
         assert row["student_entropy_low"] == ledger["student_entropy"]["low"]
         assert row["divergence"] == ledger["divergence"] == "kl"
         ours = result.store.folder(result.record.cells[number].roles["evaluation"])
+        labels, told = result.answers(number)
+        assert (told.argmax(-1) == labels).mean() == pytest.approx(row["student"])
+        assert told.shape == (1, 50, 2)
         scores.append(pd.read_parquet(found.folder / "scores.parquet"))
         assert pd.read_parquet(ours / "scores.parquet").equals(scores[-1])
     for one, other in itertools.combinations(scores, 2):  # else the loop compares nothing
