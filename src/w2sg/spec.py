@@ -177,7 +177,7 @@ class StudentSpec(_Table):
     loss: NameOrObject = "ce"
     labelled: Literal["none", "after", "mixed"] = "none"
     epochs: Annotated[float, Field(gt=0.0)] = 2.0
-    min_steps: Count = 60
+    min_steps: Count = 120
     lr: Rate | Literal["auto"] = "auto"
     lr_head: Rate | Literal["auto"] = "auto"
     ratio: Annotated[float, Field(gt=0.0)] = 1.0

@@ -236,8 +236,16 @@ class Graph:
     ) -> str:
         """Add a training of the strong model; the arm is a label, its sources the identity."""
         how = self.settings
+        rows = self.facts[seed]["rows"]
+        n = rows["labelled"] * ("labelled" in sources)
         if set(sources) == {"labelled"}:
-            how = replace(how, epochs=self.enough_epochs(seed))
+            least = self.spec.student.min_steps * how.batch_size / n
+            how = replace(how, epochs=max(how.epochs, least))
+        else:
+            n += rows["unlabelled"]
+        if self.spec.student.lr == "auto":
+            n_steps = how.epochs * n / how.batch_size
+            how = replace(how, lr=strong_student.default_rates(how.policy, n_steps)[0])
         if not {"pseudo", "own"} & set(sources):
             how = replace(how, patience=0)  # stopping looks at held-out pseudo-labels
         settings = {
@@ -266,11 +274,6 @@ class Graph:
             role=f"{arm}/{seed}",
             label=f"{arm}, seed {seed}",
         )
-
-    def enough_epochs(self, seed: int) -> float:
-        """Return the epochs over the labelled part that make at least `min_steps` steps."""
-        n = self.facts[seed]["rows"]["labelled"]
-        return max(self.settings.epochs, self.spec.student.min_steps * self.settings.batch_size / n)
 
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""
