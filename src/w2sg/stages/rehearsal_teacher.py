@@ -96,12 +96,17 @@ def softened(teacher: RehearsalTeacher, *, labels: str, temperature: float) -> R
     """
 
     def make(p: FloatArray) -> FloatArray:
-        values = temper(p, temperature)
-        return np.eye(values.shape[1])[values.argmax(axis=1)] if labels == "hard" else values
+        return as_pseudo_labels(p, labels=labels, temperature=temperature)
 
     given = teacher.refit
     refit = None if given is None else lambda seen: make(given(seen))
     return RehearsalTeacher(make(teacher.answers), refit, teacher.weak, teacher.note)
+
+
+def as_pseudo_labels(answers: FloatArray, *, labels: str, temperature: float) -> FloatArray:
+    """Return a teacher's probabilities as the labels that its student is taught, (m, K)."""
+    values = temper(answers, temperature)
+    return np.eye(values.shape[1])[values.argmax(axis=1)] if labels == "hard" else values
 
 
 def text_components(texts: Sequence[str], pairs: Sequence[str] | None, *, seed: int) -> FloatArray:

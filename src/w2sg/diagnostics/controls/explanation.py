@@ -14,6 +14,7 @@ from w2sg.diagnostics.controls.experiment import FrozenSeed, check_seeds
 from w2sg.gain import Estimate, compare, gain
 
 REFERENCE = "as it was"
+_ESTIMATES = ("gain", "change", "squared_change")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Explanation:
         level: Nominal coverage of the intervals.
         n_seeds: Seeds.
         n_items: Test rows.
+        note: What stands for the teacher of the run, where it is not the teacher itself.
     """
 
     teacher: float
@@ -69,6 +71,16 @@ class Explanation:
     level: float
     n_seeds: int
     n_items: int
+    note: str | None = None
+
+    @classmethod
+    def of_json(cls, fields: dict[str, Any]) -> "Explanation":
+        """Return what ``asdict`` took apart."""
+        controls = tuple(
+            Control(**{**row, **{name: Estimate(**row[name]) for name in _ESTIMATES}})
+            for row in fields["controls"]
+        )
+        return cls(**{**fields, "gain": Estimate(**fields["gain"]), "controls": controls})
 
     def control(self, name: str) -> Control:
         """Return a control by its name.
