@@ -205,6 +205,21 @@ class Spec(_Table):
     run: RunSpec = RunSpec()
     version: Literal[1] = SPEC_VERSION
 
+    @model_validator(mode="after")
+    def _labels_are_there(self) -> "Spec":
+        if self.data.n_labelled == 0:
+            if self.teacher.kind != "column":
+                raise ValueError(
+                    f"data.n_labelled = 0 leaves a teacher of kind {self.teacher.kind!r} nothing "
+                    "to learn from; give it labelled rows, or teacher.kind = 'column'"
+                )
+            if self.student.labelled != "none":
+                raise ValueError(
+                    f"student.labelled = {self.student.labelled!r} needs labelled rows, but "
+                    "data.n_labelled = 0; set student.labelled = 'none'"
+                )
+        return self
+
 
 def load(
     source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None

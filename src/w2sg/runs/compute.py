@@ -344,7 +344,8 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     found = first_answer.answer(seeds, level=call.body["spec"]["level"])
 
     def save(folder: Path) -> None:
-        np.save(folder / "curve.npy", found.curve.scores, allow_pickle=False)
+        if found.curve is not None:
+            np.save(folder / "curve.npy", found.curve.scores, allow_pickle=False)
 
     return {**found.facts, "test_ids": list(test_ids)}, save
 
@@ -357,9 +358,10 @@ def _evaluation(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         arm, slash, seed = role.partition("/")
         if slash:
             answers[int(seed)][arm] = read_probabilities(context.load(key), "answers")
-    curve = None
+    curve = stored = None
     if "first_answer" in call.needs:
         stored = context.load(call.needs["first_answer"])
+    if stored is not None and stored.facts["curve"] is not None:
         scores = np.load(stored.folder / "curve.npy", allow_pickle=False)
         column_of = {name: i for i, name in enumerate(stored.facts["test_ids"])}
         columns = [column_of[name] for name in parts.test.ids]

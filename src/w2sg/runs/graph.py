@@ -223,6 +223,8 @@ class Graph:
         how = self.settings
         if set(sources) == {"labelled"}:
             how = replace(how, epochs=self.enough_epochs(seed))
+        if not {"pseudo", "own"} & set(sources):
+            how = replace(how, patience=0)  # stopping looks at held-out pseudo-labels
         settings = {
             **self.training_identity(how),
             **self.environment,
@@ -316,6 +318,8 @@ class Graph:
         """Return all settings of a training, the model by its weights instead of its place."""
         fields = dict(vars(settings))
         model = fields.pop("model")
+        if not settings.patience:
+            del fields["held_out"]
         return {**fields, **self.model_identity(model)}
 
     def object_identity(self, name: str, value: Any) -> Any:

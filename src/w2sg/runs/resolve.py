@@ -12,9 +12,14 @@ FIRST_ANSWER_SEEDS = 3
 
 
 def references(spec: Spec, facts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the references that can be trained: a ceiling needs all true labels in every seed."""
-    able = {"ceiling": all(found["n_hidden"] == found["rows"]["unlabelled"] for found in facts)}
-    return tuple(name for name in spec.run.references if able.get(name, True))
+    """Return the references that can be trained in every seed.
+
+    A ceiling needs the true labels of all unlabelled rows; the others need the labelled part.
+    """
+    known = list(facts)
+    full = all(found["n_hidden"] == found["rows"]["unlabelled"] for found in known)
+    labelled = all(found["rows"]["labelled"] for found in known)
+    return tuple(name for name in spec.run.references if (full if name == "ceiling" else labelled))
 
 
 def teacher_columns(teacher: TeacherSpec) -> tuple[str, ...]:

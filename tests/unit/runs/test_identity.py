@@ -73,6 +73,9 @@ TRAINED = STUDENTS | {"ceiling", "pseudo_labels of strong_on_labelled"}
         ({"teacher__temperature": 2.0}, PSEUDO | {"evaluation"}),
         ({"teacher__labels": "hard"}, PSEUDO | {"evaluation"}),
         ({"teacher__folds": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"student__early_stopping": 2},
+         {"student", "self_training", "student_then_labels", "mixed", "evaluation"}),
+        ({"student__held_out": 0.2}, set()),  # of early stopping, which is off
         ({"run__level": 0.9}, {"first_answer", "evaluation"}),
         ({"run__store": None}, set()),
         ({"data__duplicates": "drop"}, {"data"}),  # nothing was dropped: the parts are the same
@@ -260,7 +263,8 @@ def test_every_default_stands_in_the_body(start):
 
     from w2sg.stages.strong_student import Settings
 
-    assert {f.name for f in fields(Settings)} <= set(body["spec"])
+    unused = {"held_out"}  # by a training without early stopping
+    assert {f.name for f in fields(Settings)} - unused <= set(body["spec"])
 
 
 def test_golden_key():
@@ -297,10 +301,12 @@ def test_a_ceiling_needs_the_truth_in_every_seed():
     """Seeds with different references could not form one array of scores."""
     from w2sg.runs.resolve import references
 
-    spec = load({"data": {"bundled": "qnli"}, "run": {"references": ["ceiling"]}})
-    whole = {"n_hidden": 5, "rows": {"unlabelled": 5}}
-    assert references(spec, [whole, whole]) == ("ceiling",)
-    assert references(spec, [whole, {**whole, "n_hidden": 4}]) == ()
+    spec = load({"data": {"bundled": "qnli"}, "run": {"references": ["ceiling", "mixed"]}})
+    whole = {"n_hidden": 5, "rows": {"unlabelled": 5, "labelled": 3}}
+    assert references(spec, [whole, whole]) == ("ceiling", "mixed")
+    assert references(spec, [whole, {**whole, "n_hidden": 4}]) == ("mixed",)
+    bare = {**whole, "rows": {"unlabelled": 5, "labelled": 0}}
+    assert references(spec, [bare]) == ("ceiling",)
 
 
 def test_wrong_names_are_refused_before_anything_is_computed(start):
