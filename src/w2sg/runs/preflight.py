@@ -27,7 +27,7 @@ from w2sg.spec import Named, Spec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher
 
-VERSION = 1
+VERSION = 2
 # forward and backward pass of a training step against one forward pass
 STEP_COST = 3.0
 
@@ -111,6 +111,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
             cost=cost,
             policy=spec.student.policy,
             loss=_name(spec.student.loss),
+            kind="frozen" if spec.student.policy == "head" else "fine_tuned",
             seed=seed,
         )
         manifest = store.write(

@@ -310,7 +310,12 @@ def _meaning(
     wording: _Wording, was: Estimate, now: Estimate, change: Estimate, decided: bool
 ) -> str:
     moved = change.estimate or 0.0
-    means = wording.stays if not decided else wording.falls if moved < 0 else wording.rises
+    if decided:
+        means = wording.falls if moved < 0 else wording.rises
+    elif was.low is not None and was.low > 0:
+        means = wording.stays
+    else:
+        means = "there is no clear gain to explain, and this makes none"
     return (
         f"When {wording.changed}, the gain goes from {_signed(was.estimate)} to "
         f"{_signed(now.estimate)} points (change {_points(change)}): {means}."
