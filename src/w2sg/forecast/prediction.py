@@ -76,7 +76,8 @@ def predict(
             kind are learned from, all of them where fewer than 8 are of it.
         seed: Of the draws behind the interval of PGR.
     """
-    points = _points(observed, record.like(kind))
+    alike = record.like(kind)
+    points = _points(observed, alike)
     widths = _widths(record, kind)
     calibrated = bool(widths)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
@@ -25,12 +26,12 @@ class Arms:
     teacher: FloatArray
     student: FloatArray
 
-    def hits(self, truth: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def hits(self, truth: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
         """Return whether teacher and student are right, row by row."""
         teacher, student = (p.argmax(axis=1) == truth for p in (self.teacher, self.student))
         return teacher.astype(np.float64), student.astype(np.float64)
 
-    def squared_gain(self, truth: FloatArray) -> FloatArray:
+    def squared_gain(self, truth: NDArray[np.int64]) -> FloatArray:
         """Return by how much the student's squared error is below the teacher's, row by row."""
         target = np.eye(self.teacher.shape[1])[truth]
         errors = [np.square(p - target).sum(axis=1) for p in (self.teacher, self.student)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
@@ -284,12 +285,12 @@ def explain(seeds: Sequence[FrozenSeed], *, level: float = 0.95, seed: int = 0) 
     )
 
 
-def _gains(found: list[Arms], truth: FloatArray) -> FloatArray:
+def _gains(found: list[Arms], truth: NDArray[np.int64]) -> FloatArray:
     pairs = [each.hits(truth) for each in found]
     return np.stack([student - teacher for teacher, student in pairs])
 
 
-def _accuracies(found: list[Arms], truth: FloatArray) -> tuple[float, float]:
+def _accuracies(found: list[Arms], truth: NDArray[np.int64]) -> tuple[float, float]:
     hits = np.array([each.hits(truth) for each in found])
     return float(hits[:, 0].mean()), float(hits[:, 1].mean())
 
