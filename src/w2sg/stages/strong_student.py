@@ -187,6 +187,7 @@ def train(
         "best_step": training.best_step,
         "train_seconds": training.seconds,
         "resumed_from": training.resumed_from,
+        "processes": training.processes,
         "n_truncated": encoded.n_truncated,
         "n_truncated_test": asked.n_truncated,
         "n_trainable": policy.trainable,
