@@ -170,6 +170,7 @@ def run(
     *,
     watch: Watch | None = None,
     loggers: tuple[str, ...] = (),
+    processes_per_training: int = 1,
 ) -> Result:
     """Run a spec: what is stored is loaded, the rest is computed, the report is written.
 
@@ -178,6 +179,7 @@ def run(
         overrides: Dotted fields, such as ``{"student.epochs": 1}``.
         watch: Called with every event, for progress.
         loggers: Names of loggers that trainings report to: tensorboard, wandb, mlflow, trackio.
+        processes_per_training: How many share a training, one GPU each where there are any.
 
     Returns:
         The result; its folder holds ``spec.toml``, ``result.json`` and ``report.html``.
@@ -191,7 +193,9 @@ def run(
         raise ValueError("overrides are for a file or a mapping; this spec is already validated")
     checked = spec if isinstance(spec, Spec) else load(spec, overrides)
     checked = with_stored_model(checked)
-    outcome = execute(checked, watch=watch, loggers=loggers)
+    outcome = execute(
+        checked, watch=watch, loggers=loggers, processes_per_training=processes_per_training
+    )
     result = keep(outcome)
     result.report(result.folder / "report.html")
     return result

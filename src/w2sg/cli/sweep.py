@@ -28,8 +28,9 @@ def sweep(
     launcher: str = "local",
     address: str | None = None,
     partition: str | None = None,
-    gpus_per_training: float = 0.0,
-    cpus_per_training: float = 1.0,
+    processes_per_training: int = 1,
+    gpus_per_training: float | None = None,
+    cpus_per_training: float | None = None,
     memory_per_training: float | None = None,
     hours_per_job: float = 4.0,
     retry_failed: Annotated[bool, Parameter(negative="")] = False,
@@ -48,17 +49,19 @@ def sweep(
     dry_run
         Show the plan, what is cached, estimated hours and advised seeds; compute nothing.
     workers
-        Processes on this machine; by default one per GPU, or one for every four cores.
+        Stages at once on this machine; by default one per GPU, or one for every four cores.
     launcher
         local, ray or slurm.
     address
         Of a Ray cluster: auto, or host:port.
     partition
         Of Slurm.
+    processes_per_training
+        Processes that share each training, one GPU each; torchrun starts them.
     gpus_per_training
-        GPUs of one training, fractions allowed with Ray.
+        GPUs of one training, with Ray and Slurm; fractions allowed with Ray.
     cpus_per_training
-        Cores of one training, with Ray and Slurm.
+        Cores of one training, with Ray and Slurm; by default one for each process.
     memory_per_training
         GB of one training, with Ray and Slurm.
     hours_per_job
@@ -83,7 +86,14 @@ def sweep(
         raise SpecError(f"--launcher {launcher!r}: must be one of {', '.join(LAUNCHERS)}")
     console = Console(highlight=False)
     overrides = parse_overrides(set)
-    n_workers = workers or default_workers()
+    n_workers = workers or default_workers(processes_per_training)
+    cpus = processes_per_training if cpus_per_training is None else cpus_per_training
+    gpus = gpus_per_training or 0.0
+    if 0 < gpus < processes_per_training > 1:
+        raise SpecError(
+            f"--gpus-per-training {gpus:g}: each of --processes-per-training "
+            f"{processes_per_training} needs a GPU of its own"
+        )
     if dry_run:
         show_plan(sweeps.dry_run(spec, overrides, target=detect / 100), n_workers, console)
         return 0
@@ -93,7 +103,7 @@ def sweep(
     if launcher == "ray":
         from w2sg.runs.launch.ray import Ray, Share
 
-        share = Share(cpus_per_training, gpus_per_training, memory)
+        share = Share(cpus, gpus, memory)
         elsewhere = Ray(address=address, training=share)
     elif launcher == "slurm":
         from w2sg.runs.launch.slurm import Slurm
@@ -101,8 +111,8 @@ def sweep(
         elsewhere = Slurm(
             checked.store / "slurm",
             partition=partition,
-            cpus=max(1, round(cpus_per_training)),
-            gpus=round(gpus_per_training),
+            cpus=max(1, round(cpus)),
+            gpus=round(gpus),
             memory=memory,
             hours=hours_per_job,
         )
@@ -114,6 +124,7 @@ def sweep(
             retry_failed=retry_failed,
             watch=live.watch,
             loggers=log_to,
+            processes_per_training=processes_per_training,
             stage_timeout=None if stage_timeout is None else 3600 * stage_timeout,
             checkpoint_seconds=60 * checkpoint_minutes,
             planned=live.planned,
@@ -122,11 +133,11 @@ def sweep(
     return 0 if result.finished else 1
 
 
-def default_workers() -> int:
-    """Return one worker per GPU, or one for every four cores."""
-    from w2sg.runs.launch.processes import cores, visible_gpus
+def default_workers(processes: int = 1) -> int:
+    """Return one worker for each GPU, or for every four cores, that each process has."""
+    from w2sg.runs.machine import cores, visible_gpus
 
-    return len(visible_gpus()) or max(1, cores() // 4)
+    return max(1, (len(visible_gpus()) or cores() // 4) // max(1, processes))
 
 
 def show_plan(found: "DryRun", workers: int, console: Console) -> None:

@@ -47,6 +47,7 @@ class Context:
         progress: Where it tells how far it is.
         loggers: Names of loggers for trainings.
         checkpoint_seconds: Time between two checkpoints of a training.
+        processes: How many share a fine-tuning.
     """
 
     load: Callable[[str], Artifact]
@@ -56,6 +57,7 @@ class Context:
     progress: Progress
     loggers: tuple[str, ...] = ()
     checkpoint_seconds: float = 300.0
+    processes: int = 1
 
 
 def compute(call: Call, context: Context) -> tuple[dict[str, Any], Save | None]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from w2sg._version import __version__
-from w2sg.runs.compute import Context, compute
+from w2sg.runs import together
+from w2sg.runs.compute import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact
@@ -160,7 +161,7 @@ class Execution:
             **self.context,
         )
         try:
-            facts, save = compute(call, context)
+            facts, save = together.compute(call, context)
             manifest = self.store.write(
                 Manifest(
                     key=call.key,
@@ -198,13 +199,20 @@ class Execution:
         return Artifact(self.manifests[key], self.store.folder(key))
 
 
-def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] = ()) -> Outcome:
+def execute(
+    spec: Spec,
+    *,
+    watch: Watch | None = None,
+    loggers: tuple[str, ...] = (),
+    processes_per_training: int = 1,
+) -> Outcome:
     """Run a spec against its store and return what lies there.
 
     Args:
         spec: What to run.
         watch: Called with every event.
         loggers: Names of loggers that trainings report to.
+        processes_per_training: How many share a training, one GPU each where there are any.
 
     Raises:
         ValueError: The data cannot be read or divided as asked.
@@ -213,16 +221,24 @@ def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] 
     """
     from w2sg.models.backbone import resolve_precision
 
+    together.refuse_outer_launch()
+    together.refuse_few_gpus(processes_per_training)
     store = Store(Path(spec.run.store))
     tables = labelled_data.read(spec.data, keep=teacher_columns(spec.teacher))
     run = Execution(
-        store, watch or (lambda _: None), tables=tables, data=spec.data, loggers=loggers
+        store,
+        watch or (lambda _: None),
+        tables=tables,
+        data=spec.data,
+        loggers=loggers,
+        processes=processes_per_training,
     )
     data = data_calls(spec, tables.fingerprints)
     for call in data.values():
         _refused_if_unusable(run, call)
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
+    together.refuse_small_batches(plan.calls.values(), processes_per_training)
     run.ensure_all(plan.calls.values())
     return Outcome(
         spec=spec,
