@@ -23,6 +23,7 @@ from w2sg.runs.sweep_record import (
 )
 from w2sg.runs.sweep_spec import SweepSpec, load_sweep
 from w2sg.sweep_results import SweepResult
+from w2sg.train.loggers import check as check_loggers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,6 +151,7 @@ def run_sweep(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    check_loggers(loggers)
     together.refuse_outer_launch()
     if launcher is None:  # elsewhere there may be more of them than here
         together.refuse_few_gpus(processes_per_training)

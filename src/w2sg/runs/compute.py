@@ -1,7 +1,7 @@
 """What each call computes, and how its value is written and read back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from w2sg.stages import (
     strong_student,
     weak_teacher,
 )
+from w2sg.train.loggers import Loggers
 
 Save = Callable[[Path], None]
 Progress = Callable[[str, int, int, float | None], None]
@@ -45,7 +46,7 @@ class Context:
         data: The data table of the spec.
         work_folder: Where checkpoints live.
         progress: Where it tells how far it is.
-        loggers: Names of loggers for trainings.
+        loggers: What else is told of each step of a training.
         checkpoint_seconds: Time between two checkpoints of a training.
         processes: How many share a fine-tuning.
     """
@@ -55,7 +56,7 @@ class Context:
     data: Any
     work_folder: Path
     progress: Progress
-    loggers: tuple[str, ...] = ()
+    loggers: Loggers = field(default_factory=Loggers)
     checkpoint_seconds: float = 300.0
     processes: int = 1
 
@@ -170,16 +171,17 @@ def _fine_tuned(call: Call, context: Context, rows: Labelled, seed: int) -> weak
     from w2sg import losses
 
     settings = call.given["settings"]
-    folder = context.work_folder / digest([rows.fingerprint])[:8]
+    fold = digest([rows.fingerprint])[:8]
+    run = f"{context.loggers.run} fold {fold}" if call.body["spec"]["cross_fit"] else ""
     trained = strong_student.train(
         (rows,),
         rows.unlabelled(),
         settings=settings,
         loss=losses.get("ce"),
         seed=seed,
-        folder=folder,
+        folder=context.work_folder / fold,
         progress=context.progress,
-        loggers=context.loggers,
+        loggers=replace(context.loggers, run=run or context.loggers.run),
         checkpoint_seconds=context.checkpoint_seconds,
     )
     classifier = strong_student.load(settings, rows.label_names, trained.weights, seed=seed)

@@ -19,6 +19,8 @@ from w2sg.runs.resolve import teacher_columns
 from w2sg.runs.store import Manifest, Store, StoreError, failed
 from w2sg.spec import Spec
 from w2sg.stages import labelled_data
+from w2sg.train.loggers import Loggers
+from w2sg.train.loggers import check as check_loggers
 
 State = Literal["cached", "started", "progress", "done", "failed", "damaged"]
 
@@ -86,9 +88,16 @@ class Execution:
     """Computes calls against a store; knows nothing of specs."""
 
     def __init__(
-        self, store: Store, watch: Watch, *, retry_failed: bool = True, **context: Any
+        self,
+        store: Store,
+        watch: Watch,
+        *,
+        retry_failed: bool = True,
+        loggers: tuple[str, ...] = (),
+        **context: Any,
     ) -> None:
         self.store, self.watch, self.context = store, watch, context
+        self.loggers = loggers
         self.retry_failed = retry_failed
         self.manifests: dict[str, Manifest] = {}
         self.computed: list[str] = []
@@ -158,6 +167,9 @@ class Execution:
             progress=lambda what, done, total, loss: self.watch(
                 Event("progress", call, what, done, total, loss)
             ),
+            loggers=Loggers(
+                self.loggers, run=f"{call.label} {call.key[:8]}", folder=self.store.root / "logs"
+            ),
             **self.context,
         )
         try:
@@ -221,6 +233,7 @@ def execute(
     """
     from w2sg.models.backbone import resolve_precision
 
+    check_loggers(loggers)
     together.refuse_outer_launch()
     together.refuse_few_gpus(processes_per_training)
     store = Store(Path(spec.run.store))

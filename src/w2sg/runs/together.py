@@ -25,6 +25,7 @@ from w2sg.runs.graph import Call
 from w2sg.runs.machine import cores, oom_kills, visible_gpus
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.portable import refuse_unportable
+from w2sg.train.loggers import Loggers
 
 TRIES = 3  # of a training of which a process was killed; it goes on from its checkpoint
 OPTION = "--processes-per-training"
@@ -39,7 +40,7 @@ class Job:
         inputs: Key → stored artifact that it needs.
         work_folder: Where checkpoints live.
         result: Where the first process writes the payload.
-        loggers: Names of loggers.
+        loggers: What else is told of each step.
         checkpoint_seconds: Time between two checkpoints.
     """
 
@@ -47,7 +48,7 @@ class Job:
     inputs: Mapping[str, Artifact]
     work_folder: Path
     result: Path
-    loggers: tuple[str, ...]
+    loggers: Loggers
     checkpoint_seconds: float
 
 

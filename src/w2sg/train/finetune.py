@@ -27,6 +27,7 @@ from w2sg.losses import Loss
 from w2sg.models.backbone import Classifier, Encoded, collate, logits, softmax
 from w2sg.train.batches import Plan, Rows, plan
 from w2sg.train.callbacks import BatchLoss, Checkpoints, EarlyStopping, Steps
+from w2sg.train.loggers import PROJECT, Loggers
 from w2sg.train.policies import Policy
 from w2sg.train.ranks import here
 from w2sg.train.schedule import HeldOut, Schedule
@@ -66,7 +67,7 @@ def finetune(
     folder: Path,
     held_out: HeldOut | None = None,
     progress: Callable[[int, int, float], None] | None = None,
-    loggers: tuple[str, ...] = (),
+    loggers: Loggers | None = None,
 ) -> Training:
     """Train the classifier in place on soft targets, from its last checkpoint if there is one.
 
@@ -81,7 +82,7 @@ def finetune(
         folder: Where checkpoints live; a finished training leaves it to the caller to remove.
         held_out: What early stopping measures.
         progress: Called after each step with step, number of steps and loss.
-        loggers: Names that the Trainer knows: tensorboard, wandb, mlflow, trackio.
+        loggers: What else is told of each step.
 
     Raises:
         ValueError: The loss became NaN or infinite, or early stopping has nothing to look at.
@@ -109,18 +110,19 @@ def finetune(
         num_training_steps=len(order.steps),
     )
     shares = len(order.steps[0]) // ranks.n
+    told = loggers if loggers is not None and ranks.first else Loggers()
     resume = checkpoints.last()
     if resume is not None:
         stopping.load(resume)
-    with _own_random_state():
+    with _own_random_state(), told.one_run():
         trainer = Trainer(
             model=classifier.model,
-            args=_arguments(schedule, len(order.steps), shares, seed, folder, loggers),
+            args=_arguments(schedule, len(order.steps), shares, seed, folder, told),
             data_collator=_Collator(classifier, encoded, targets),
             train_dataset=_MicroBatches(order),
             compute_loss_func=context.loss,
             optimizers=(optimizer, rates),
-            callbacks=[context, stopping, steps, checkpoints],
+            callbacks=[context, stopping, steps, checkpoints, *told.callbacks()],
         )
         trainer.remove_callback(PrinterCallback)
         if not ranks.first:  # the Trainer gives every process the same dropout
@@ -185,7 +187,7 @@ def _arguments(
     shares: int,
     seed: int,
     folder: Path,
-    loggers: tuple[str, ...],
+    loggers: Loggers,
 ) -> TrainingArguments:
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -202,7 +204,9 @@ def _arguments(
         logging_nan_inf_filter=False,
         save_strategy="no",  # by the clock, in Checkpoints
         eval_strategy="no",
-        report_to=list(loggers) or "none",
+        report_to=loggers.by_name,
+        run_name=loggers.run,
+        project=PROJECT,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
