@@ -13,7 +13,7 @@ from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
 from w2sg.runs.launch import Launcher, Task
 from w2sg.runs.machine import visible_gpus
 from w2sg.runs.scheduler import Scheduler
-from w2sg.runs.store import Manifest, Store
+from w2sg.runs.store import Manifest, Store, explained
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
 from w2sg.runs.sweep_record import (
     read_record,
@@ -161,7 +161,8 @@ def run_sweep(
     together.refuse_small_batches(prepared.plan.calls.values(), processes_per_training)
     folder = sweep_folder(checked)
     runs = [run_id(cell.spec) for cell in checked.cells]
-    record = write_record(folder, checked, prepared.plan, runs)
+    with explained(checked.store):
+        record = write_record(folder, checked, prepared.plan, runs)
     if planned is not None:
         planned(prepared)
     progress = Scheduler(
@@ -180,8 +181,9 @@ def run_sweep(
         done=set(prepared.facts),
     ).run()
     result = SweepResult(record, folder, Store(checked.store), progress)
-    _keep_runs(result, prepared)
-    result.report(folder / "report.html")
+    with explained(checked.store):
+        _keep_runs(result, prepared)
+        result.report(folder / "report.html")
     return result
 
 

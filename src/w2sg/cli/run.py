@@ -35,6 +35,7 @@ def run(
     set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
     log_to: Annotated[tuple[str, ...], Parameter(name=["--log-to"], negative=())] = (),
     processes_per_training: int = 1,
+    checkpoint_minutes: float = 5.0,
 ) -> int:
     """Run the whole experiment and write its report.
 
@@ -80,6 +81,8 @@ def run(
         tensorboard, wandb, mlflow or trackio; may be repeated.
     processes_per_training
         Processes that share each training, one GPU each; torchrun starts them.
+    checkpoint_minutes
+        Time between two checkpoints of a training; a killed run goes on from the last.
     """
     from w2sg.api import run as run_spec
     from w2sg.spec import SpecError, parse_overrides
@@ -115,6 +118,7 @@ def run(
             watch=live.watch,
             loggers=log_to,
             processes_per_training=processes_per_training,
+            checkpoint_seconds=60 * checkpoint_minutes,
         )
     show(result, console)
     return 0

@@ -16,7 +16,7 @@ from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
 from w2sg.runs.resolve import teacher_columns
-from w2sg.runs.store import Manifest, Store, StoreError, failed
+from w2sg.runs.store import Manifest, Store, StoreError, explained, failed
 from w2sg.spec import Spec
 from w2sg.stages import labelled_data
 from w2sg.train.loggers import Loggers
@@ -173,7 +173,8 @@ class Execution:
             **self.context,
         )
         try:
-            facts, save = together.compute(call, context)
+            with explained(self.store.root, only_full=True):
+                facts, save = together.compute(call, context)
             manifest = self.store.write(
                 Manifest(
                     key=call.key,
@@ -217,6 +218,7 @@ def execute(
     watch: Watch | None = None,
     loggers: tuple[str, ...] = (),
     processes_per_training: int = 1,
+    checkpoint_seconds: float = 300.0,
 ) -> Outcome:
     """Run a spec against its store and return what lies there.
 
@@ -225,6 +227,7 @@ def execute(
         watch: Called with every event.
         loggers: Names of loggers that trainings report to.
         processes_per_training: How many share a training, one GPU each where there are any.
+        checkpoint_seconds: Time between two checkpoints of a training.
 
     Raises:
         ValueError: The data cannot be read or divided as asked.
@@ -245,6 +248,7 @@ def execute(
         data=spec.data,
         loggers=loggers,
         processes=processes_per_training,
+        checkpoint_seconds=checkpoint_seconds,
     )
     data = data_calls(spec, tables.fingerprints)
     for call in data.values():
