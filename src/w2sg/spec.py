@@ -71,6 +71,7 @@ def _tuple(value: Any) -> Any:
 
 
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
+Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
@@ -117,17 +118,21 @@ class TeacherSpec(_Table):
     """The weak teacher: what it is, and what kind of labels it gives."""
 
     kind: Literal["tfidf", "sklearn", "finetune", "probe", "column"] = "tfidf"
-    estimator: NameOrObject | None = None
+    estimator: Annotated[Several | NameOrObject | None, Field(union_mode="left_to_right")] = None
     model: str = "all-MiniLM-L6-v2"
     layers: Positive | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
     policy: str = "full"
-    epochs: Annotated[float, Field(gt=0.0)] = 3.0
+    epochs: Annotated[float, Field(gt=0.0)] | Literal["auto"] = "auto"
     lr: Rate | Literal["auto"] = "auto"
     folds: Annotated[int, Field(ge=2)] = 5
     labels: Literal["soft", "hard"] = "soft"
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    shrink: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     cross_fit: Annotated[int, Field(ge=0)] = 0
+    members: Positive = 1
+    combine: Literal["dual", "primal"] = "dual"
+    bootstrap: bool = True
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> "TeacherSpec":
@@ -136,15 +141,26 @@ class TeacherSpec(_Table):
                 "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
                 "one column of probabilities per class"
             )
-        if self.kind == "sklearn" and self.estimator is None:
+        empty = isinstance(self.estimator, Named) and self.estimator.value == []
+        if self.kind == "sklearn" and (self.estimator is None or empty):
             raise ValueError(
                 "teacher.kind = 'sklearn' needs teacher.estimator: a classifier object in Python, "
-                "or the name of a scikit-learn class such as 'ComplementNB'"
+                "or the name of a scikit-learn class such as 'ComplementNB', or a list of them"
             )
         if self.cross_fit == 1:
             raise ValueError("teacher.cross_fit must be 0 (off) or at least 2 folds, got 1")
         if self.cross_fit and self.kind == "column":
             raise ValueError("teacher.cross_fit is for teachers that are trained; a column is not")
+        if self.members > 1 and self.kind == "column":
+            raise ValueError(
+                f"teacher.members = {self.members} is for teachers that are trained; a column is "
+                "not: merge several columns with w2sg.data.soft_labels.ensemble first"
+            )
+        if self.members > 1 and not self.bootstrap and self.kind in ("tfidf", "probe"):
+            raise ValueError(
+                f"teacher.bootstrap = false gives {self.members} equal teachers of kind "
+                f"{self.kind!r}, which has no randomness of its own; leave teacher.bootstrap = true"
+            )
         return self
 
 
@@ -161,7 +177,7 @@ class StudentSpec(_Table):
     loss: NameOrObject = "ce"
     labelled: Literal["none", "after", "mixed"] = "none"
     epochs: Annotated[float, Field(gt=0.0)] = 2.0
-    min_steps: Count = 60
+    min_steps: Count = 120
     lr: Rate | Literal["auto"] = "auto"
     lr_head: Rate | Literal["auto"] = "auto"
     ratio: Annotated[float, Field(gt=0.0)] = 1.0
@@ -204,6 +220,21 @@ class Spec(_Table):
     student: StudentSpec = StudentSpec()
     run: RunSpec = RunSpec()
     version: Literal[1] = SPEC_VERSION
+
+    @model_validator(mode="after")
+    def _labels_are_there(self) -> "Spec":
+        if self.data.n_labelled == 0:
+            if self.teacher.kind != "column":
+                raise ValueError(
+                    f"data.n_labelled = 0 leaves a teacher of kind {self.teacher.kind!r} nothing "
+                    "to learn from; give it labelled rows, or teacher.kind = 'column'"
+                )
+            if self.student.labelled != "none":
+                raise ValueError(
+                    f"student.labelled = {self.student.labelled!r} needs labelled rows, but "
+                    "data.n_labelled = 0; set student.labelled = 'none'"
+                )
+        return self
 
 
 def load(
@@ -285,9 +316,6 @@ def to_toml(spec: Spec) -> str:
 def _assignment(name: str, value: Any, default: Any) -> str:
     if value is None:
         return f"# {name} is not set" if default is None else f'{name} = ""'
-    if isinstance(value, dict):
-        parts = [f"{key} = {_toml(part)}" for key, part in value.items() if part is not None]
-        return f"{name} = {{ {', '.join(parts)} }}"
     return f"{name} = {_toml(value)}"
 
 
@@ -298,6 +326,9 @@ def _toml(value: Any) -> str:
         return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        parts = [f"{key} = {_toml(part)}" for key, part in value.items() if part is not None]
+        return f"{{ {', '.join(parts)} }}"
     escaped = "".join(
         f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c
         for c in str(value)

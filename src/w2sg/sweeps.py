@@ -256,7 +256,8 @@ def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = 
         write: Whether the divided data are stored.
     """
     from w2sg.models.backbone import resolve_precision
-    from w2sg.runs.compute import Context, compute
+    from w2sg.runs.compute import compute
+    from w2sg.runs.context import Context
 
     store = Store(spec.store)
     data = read_data(spec)

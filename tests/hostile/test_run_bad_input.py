@@ -251,3 +251,27 @@ def test_commands_on_things_that_are_not_there(tmp_path, capsys):
 def test_a_spec_that_is_validated_takes_no_overrides(made):
     with pytest.raises(ValueError, match="overrides are for a file or a mapping"):
         w2sg.run(load(made), {"student.epochs": 1})
+
+
+def test_no_true_labels_to_learn_from(made, tmp_path):
+    """A column teacher needs none; what they would have shown is said to be unknown, not zero."""
+
+    def unlabel(frame):
+        frame["told"] = frame["label"].where(frame.index % 4 != 0, "good")
+        frame.loc[frame.index[: len(frame) // 2], "label"] = ""
+        return frame
+
+    spec = with_rows(made, tmp_path, unlabel)
+    spec |= {
+        "data": {**spec["data"], "n_labelled": 0},
+        "teacher": {"kind": "column", "column": "told"},
+        "run": {**spec["run"], "references": ["ceiling", "strong_on_labelled", "mixed"]},
+    }
+    result = w2sg.run({**spec, "run": {**spec["run"], "preview": True}})
+    assert set(result.table().index) == {"teacher", "student"}
+    assert result.gain.low is not None
+    assert result.facts["break_even"] is None
+    with pytest.raises(ValueError, match=r"n_labelled = 0 leaves a teacher of kind 'tfidf'"):
+        load(spec, {"teacher.kind": "tfidf"})
+    with pytest.raises(ValueError, match=r"student.labelled = 'after' needs labelled rows"):
+        load(spec, {"student.labelled": "after"})

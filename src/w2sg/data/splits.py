@@ -36,7 +36,8 @@ def divide(
 
     Args:
         table: The main data.
-        n_labelled: Rows of the labelled part, at least the number of classes.
+        n_labelled: Rows of the labelled part, at least the number of classes; or 0, for teachers
+            that need no labels: the classes are then those of all labels that the data hold.
         n_unlabelled: Rows of the unlabelled part, all that are left if ``None``. Rows without a
             label come first; the rest are labelled rows whose labels are set aside.
         n_test: Rows of the test part; ``None``, all, only where the data bring their own.
@@ -72,7 +73,8 @@ def divide(
     _leave_out(free, pool, in_test, "test", drop=drop, dropped=dropped)
 
     trainable = free & (pool.sources == "data") & pool.has_label
-    classes = _classes(pool, trainable, in_test, table.label_names)
+    teaching = trainable if n_labelled else pool.has_label
+    classes = _classes(pool, teaching, in_test, table.label_names)
     order = pool.order(trainable, f"labelled/{seed}")
     left = f"labelled rows left beside {len(in_test)} test rows"
     _enough("n_labelled", n_labelled, len(order), left)
@@ -112,7 +114,9 @@ def divide(
         shift=shift_between(
             pool.independent_texts(in_labelled), pool.independent_texts(in_unlabelled), seed=seed
         ),
-        lengths={name: _lengths(pool.lengths(where)) for name, where in chosen.items()},
+        lengths={
+            name: _lengths(pool.lengths(where)) for name, where in chosen.items() if len(where)
+        },
         test_from=test_from,
         unlabelled_from=_origin(pool, in_unlabelled, own_file=unlabelled is not None),
         provenance={name: one.provenance for name, one in tables.items() if one is not None},
@@ -129,8 +133,9 @@ def divide(
 
 def _check_sizes(**sizes: int | None) -> None:
     for name, value in sizes.items():
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        least = 0 if name == "n_labelled" else 1
+        if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
 def _enough(name: str, wanted: int | None, there: int, what: str) -> None:
@@ -204,6 +209,8 @@ def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, .
 
 def _stratified(pool: Pool, order: IntArray, n: int, classes: list[int]) -> IntArray:
     """Return the first rows of each class, in proportion to the classes, at least one of each."""
+    if n == 0:
+        return order[:0]
     if n < len(classes):
         raise ValueError(
             f"n_labelled={n} is fewer than the {len(classes)} classes; every class needs a row"

@@ -120,9 +120,10 @@ def _hash_of(files: tuple[tuple[Path, int, int], ...]) -> str:
 def load_classifier(
     name: str, label_names: Sequence[str], *, seed: int, layers: int | None = None
 ) -> Classifier:
-    """Return the model's own sequence-classification class with a fresh head, in float32.
+    """Return the model's own sequence-classification class, in float32.
 
-    Pad token and padding side are set so that the class reads the last attended token.
+    Its head is new; a checkpoint that brings one for as many classes keeps that. Pad token and
+    padding side are set so that the class reads the last attended token.
 
     Args:
         name: Local folder, hub id or packaged model.

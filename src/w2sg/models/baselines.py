@@ -106,7 +106,8 @@ def fit_estimator(
     n_classes: int,
     folds: int,
     seed: int,
-) -> tuple[Any, float]:
+    groups: Sequence[str] | None = None,
+) -> tuple[Any, float | None]:
     """Return a scikit-learn classifier fitted to texts, and its cross-validated accuracy.
 
     A classifier that is not a pipeline gets TF-IDF features; a pipeline gets the texts. One that
@@ -121,13 +122,14 @@ def fit_estimator(
         n_classes: K.
         folds: Folds of the cross-validation.
         seed: Of the folds, and of the classifier where it has a `random_state`.
+        groups: Rows of one group stay in one fold; then the accuracy is not measured.
 
     Raises:
         ValueError: The name is not a scikit-learn classifier, or the object cannot be fitted.
     """
     from sklearn.base import clone, is_classifier
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
     from sklearn.pipeline import Pipeline, make_pipeline
 
     counts = check_counts(labels, n_classes)
@@ -140,12 +142,19 @@ def fit_estimator(
     model: Any = clone(model)
     seeds = {name: seed for name in model.get_params() if name.split("__")[-1] == "random_state"}
     model.set_params(**seeds)
-    cv = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
+    rows = join_pairs(texts, pairs)
+    cv: Any = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
+    if groups is not None:
+        given = np.array(groups, dtype=object)
+        fewest = min(len(set(given[labels == k])) for k in range(n_classes))
+        cv = StratifiedGroupKFold(min(folds, fewest), shuffle=True, random_state=seed)
+        cv = list(cv.split(rows, labels, given))
     if not hasattr(model, "predict_proba"):
         model = CalibratedClassifierCV(model, cv=cv)
     if not isinstance(model, Pipeline):
         model = make_pipeline(_vectorizer(), model)
-    rows = join_pairs(texts, pairs)
+    if groups is not None:
+        return model.fit(rows, labels), None
     accuracy = float(np.mean(cross_val_score(model, rows, labels, cv=cv)))
     return model.fit(rows, labels), accuracy
 

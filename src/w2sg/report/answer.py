@@ -184,6 +184,8 @@ def _worth(page: PageData) -> str:
         "Weak labels are worth having where true labels are few or missing, or where the weak "
         "labels come from elsewhere (rules, a crowd, another model)."
     )
+    if not page.parts["rows"]["labelled"]:
+        return f"{always} Here there are no true labels to train on."
     if page.opr is None:
         return (
             f"{always} Whether the {n} true labels alone would have done better was not measured: "
@@ -211,7 +213,8 @@ def _worth(page: PageData) -> str:
 
 def _break_even(page: PageData) -> str:
     if page.break_even is None:
-        return "How many true labels they were worth was not measured (run.preview is off)."
+        why = "run.preview is off" if page.spec.run.preview is False else "too few true labels"
+        return f"How many true labels they were worth was not measured ({why})."
     worth = page.break_even
     if worth.labels is not None and worth.low is None and worth.high is None:
         return (
@@ -235,6 +238,11 @@ def _unknown(page: PageData) -> list[str]:
                 "How far the student is from its ceiling, and so PGR: the ceiling was switched "
                 "off in run.references."
             )
+    if not page.parts["rows"]["labelled"]:
+        said.append(
+            "What the strong model does with true labels, alone or together with these: "
+            "data.n_labelled = 0, so there are none to train on."
+        )
     names = ("strong_on_labelled", "self_training", "student_then_labels", "mixed")
     known = {arm.name for arm in page.arms} | {WAY_OF.get(page.spec.student.labelled)}
     off = [TITLES[name].lower() for name in names if name not in known and name not in asked]

@@ -185,8 +185,9 @@ def _both(name: str, says: str, draw: "Callable[[float], Figure]") -> Drawing:
 def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
     from matplotlib.ticker import NullLocator
 
-    low, high = worth.low or worth.smallest, worth.high or worth.largest
-    axes.axvspan(low, high, color=STUDENT, alpha=0.12, linewidth=0, label="interval")
+    low, high = _band(worth)
+    if low < high:
+        axes.axvspan(low, high, color=STUDENT, alpha=0.12, linewidth=0, label="interval")
     frozen, refined = ([100 * v for v in values] for values in (worth.frozen, worth.refined))
     axes.plot(worth.sizes, frozen, "o--", color=MUTED, markersize=3.5, label="on frozen features")
     axes.plot(worth.sizes, refined, "o-", color=OTHER, markersize=5, label="moved to fine-tuned")
@@ -198,6 +199,15 @@ def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
     axes.set_xticks(worth.sizes, [f"{size:,}" for size in worth.sizes])
     axes.set_xlabel("true labels")
     axes.set_ylabel("accuracy, %")
+
+
+def _band(worth: BreakEven) -> tuple[float, float]:
+    """Return the ends of the interval within the measured sizes; equal where it is all outside."""
+    if worth.labels is not None:
+        return worth.low or worth.smallest, worth.high or worth.largest
+    if worth.student > worth.refined[-1]:
+        return worth.low or worth.largest, worth.largest
+    return worth.smallest, worth.high or worth.smallest
 
 
 def _loss_curve(axes: "Axes", one: Training) -> None:

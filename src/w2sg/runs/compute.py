@@ -1,7 +1,7 @@
 """What each call computes, and how its value is written and read back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
+from w2sg.data.examples import Labelled, PseudoLabelled
 from w2sg.data.parts import Parts
 from w2sg.gain.break_even import Curve
+from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import (
-    Artifact,
     part_frame,
     read_parts,
     read_probabilities,
@@ -22,43 +22,14 @@ from w2sg.runs.payloads import (
     write_probabilities,
 )
 from w2sg.runs.store import digest, write_json
+from w2sg.runs.teachers import compute_teacher
 from w2sg.stages import (
     evaluation,
     first_answer,
     labelled_data,
     pseudo_labels,
     strong_student,
-    weak_teacher,
 )
-from w2sg.train.loggers import Loggers
-
-Save = Callable[[Path], None]
-Progress = Callable[[str, int, int, float | None], None]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a computation may use besides its call.
-
-    Attributes:
-        load: Key → stored artifact, its bytes checked.
-        tables: The data as read, for the stage that divides it.
-        data: The data table of the spec.
-        work_folder: Where checkpoints live.
-        progress: Where it tells how far it is.
-        loggers: What else is told of each step of a training.
-        checkpoint_seconds: Time between two checkpoints of a training.
-        processes: How many share a fine-tuning.
-    """
-
-    load: Callable[[str], Artifact]
-    tables: labelled_data.Tables
-    data: Any
-    work_folder: Path
-    progress: Progress
-    loggers: Loggers = field(default_factory=Loggers)
-    checkpoint_seconds: float = 300.0
-    processes: int = 1
 
 
 def compute(call: Call, context: Context) -> tuple[dict[str, Any], Save | None]:
@@ -108,86 +79,6 @@ def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
             given.reset_index(names="id").to_parquet(folder / "given.parquet", index=False)
 
     return facts, save
-
-
-def _weak_teacher(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
-    data = context.load(call.needs["data"])
-    parts = read_parts(data)
-    settings = call.body["spec"]
-    told = weak_teacher.predictions(
-        _fit(call, context, data, parts),
-        parts.labelled,
-        parts.unlabelled,
-        parts.test.unlabelled(),
-        cross_fit=settings["cross_fit"],
-        seed=settings["seed"],
-    )
-
-    def save(folder: Path) -> None:
-        write_probabilities(folder / "answers.parquet", told.ids, told.probabilities)
-        if told.held_out is not None:
-            write_probabilities(folder / "held_out.parquet", parts.labelled.ids, told.held_out)
-
-    return dict(told.facts), save
-
-
-def _fit(
-    call: Call, context: Context, data: Artifact, parts: Parts
-) -> Callable[[Labelled, int], weak_teacher.Teacher]:
-    settings = call.body["spec"]
-    kind, folds = settings["kind"], settings.get("folds", 0)
-    if kind == "tfidf":
-        return lambda rows, seed: weak_teacher.tfidf(rows, folds=folds, seed=seed)
-    if kind == "sklearn":
-        estimator = call.given["estimator"]
-        return lambda rows, seed: weak_teacher.sklearn(
-            rows, estimator=estimator, folds=folds, seed=seed
-        )
-    if kind == "column":
-        given = pd.read_parquet(data.folder / "given.parquet").set_index("id")
-        columns = tuple(settings["columns"])
-        return lambda rows, seed: weak_teacher.column(given, parts.label_names, columns)
-    if kind == "probe":
-        return lambda rows, seed: weak_teacher.probe(
-            rows, features_of=lambda some: _features_of(call, context, some), seed=seed
-        )
-    return lambda rows, seed: _fine_tuned(call, context, rows, seed)
-
-
-def _features_of(call: Call, context: Context, rows: Unlabelled) -> NDArray[Any]:
-    from w2sg.models.features import pooled_features
-
-    return pooled_features(
-        call.given["model"],
-        rows.texts,
-        rows.pairs,
-        layers=call.body["spec"]["layers"],
-        precision=call.body["spec"]["precision"],
-        progress=lambda done, total: context.progress("features", done, total, None),
-    )
-
-
-def _fine_tuned(call: Call, context: Context, rows: Labelled, seed: int) -> weak_teacher.Teacher:
-    from w2sg import losses
-
-    settings = call.given["settings"]
-    fold = digest([rows.fingerprint])[:8]
-    run = f"{context.loggers.run} fold {fold}" if call.body["spec"]["cross_fit"] else ""
-    trained = strong_student.train(
-        (rows,),
-        rows.unlabelled(),
-        settings=settings,
-        loss=losses.get("ce"),
-        seed=seed,
-        folder=context.work_folder / fold,
-        progress=context.progress,
-        loggers=replace(context.loggers, run=run or context.loggers.run),
-        checkpoint_seconds=context.checkpoint_seconds,
-    )
-    classifier = strong_student.load(settings, rows.label_names, trained.weights, seed=seed)
-    return weak_teacher.Teacher(
-        lambda some: strong_student.ask(classifier, some, settings), trained.facts
-    )
 
 
 def _pseudo_labels(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
@@ -346,7 +237,8 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     found = first_answer.answer(seeds, level=call.body["spec"]["level"])
 
     def save(folder: Path) -> None:
-        np.save(folder / "curve.npy", found.curve.scores, allow_pickle=False)
+        if found.curve is not None:
+            np.save(folder / "curve.npy", found.curve.scores, allow_pickle=False)
 
     return {**found.facts, "test_ids": list(test_ids)}, save
 
@@ -359,9 +251,10 @@ def _evaluation(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         arm, slash, seed = role.partition("/")
         if slash:
             answers[int(seed)][arm] = read_probabilities(context.load(key), "answers")
-    curve = None
+    curve = stored = None
     if "first_answer" in call.needs:
         stored = context.load(call.needs["first_answer"])
+    if stored is not None and stored.facts["curve"] is not None:
         scores = np.load(stored.folder / "curve.npy", allow_pickle=False)
         column_of = {name: i for i, name in enumerate(stored.facts["test_ids"])}
         columns = [column_of[name] for name in parts.test.ids]
@@ -384,7 +277,7 @@ def _evaluation(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
 
 _COMPUTE: Mapping[str, Callable[[Call, Context], tuple[dict[str, Any], Save]]] = {
     "labelled_data": _data,
-    "weak_teacher": _weak_teacher,
+    "weak_teacher": compute_teacher,
     "pseudo_labels": _pseudo_labels,
     "strong_student": _strong_student,
     "features": _features,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from w2sg._version import __version__
 from w2sg.runs import together
-from w2sg.runs.compute import Context
+from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact
@@ -168,7 +168,10 @@ class Execution:
                 Event("progress", call, what, done, total, loss)
             ),
             loggers=Loggers(
-                self.loggers, run=f"{call.label} {call.key[:8]}", folder=self.store.root / "logs"
+                self.loggers,
+                run=f"{call.label} {call.key[:8]}",
+                folder=self.store.root / "logs",
+                work_folder=self.store.work_folder(call.key),
             ),
             **self.context,
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from w2sg import losses
 from w2sg.runs.resolve import (
+    estimators,
     first_answer_seeds,
     references,
     settings_of,
@@ -17,7 +18,13 @@ from w2sg.runs.resolve import (
 )
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
-from w2sg.stages import first_answer, pseudo_labels, strong_student, weak_teacher
+from w2sg.stages import (
+    fine_tuned_teacher,
+    first_answer,
+    pseudo_labels,
+    strong_student,
+    weak_teacher,
+)
 from w2sg.stages.strong_student import Settings
 from w2sg.train.projections.select import parse_roles
 
@@ -144,6 +151,9 @@ class Graph:
         given: dict[str, Any] = {}
         needs = {"data": self.data[seed].key}
         inputs = {name: self.part(seed, name) for name in ("unlabelled", "test_texts")}
+        if t.members > 1 or isinstance(t.estimator, tuple):
+            # one teacher keeps the identity that it had before there were several
+            settings |= {"members": t.members, "combine": t.combine, "bootstrap": t.bootstrap}
         if t.kind in ("tfidf", "sklearn", "probe"):
             settings["folds"] = t.folds
         if t.kind != "column":
@@ -153,9 +163,9 @@ class Graph:
             settings["classes"] = list(self.facts[seed]["label_names"])
             inputs["given"] = self.part(seed, "given")
         if t.kind == "sklearn":
-            settings["estimator"] = self.object_identity("teacher.estimator", t.estimator)
-            given["estimator"] = (
-                t.estimator.value if isinstance(t.estimator, Named) else t.estimator
+            settings["estimator"] = self.estimator_identity()
+            given["estimators"] = tuple(
+                e.value if isinstance(e, Named) else e for e in estimators(t)
             )
         if t.kind == "probe":
             settings |= self.model_identity(t.model)
@@ -163,20 +173,23 @@ class Graph:
             given["model"] = t.model
         if t.kind == "finetune":
             lr, lr_head = strong_student.default_rates(t.policy)
+            epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
             tuned = {
                 **vars(self.settings),
                 "model": t.model,
                 "layers": t.layers,
                 "policy": t.policy,
                 "method": "full",
-                "epochs": t.epochs,
+                "epochs": epochs[0],
                 "lr": lr if t.lr == "auto" else t.lr,
                 "lr_head": lr_head,
                 "ratio": 1.0,
                 "patience": 0,
             }
-            given["settings"] = Settings(**tuned)
+            given |= {"settings": Settings(**tuned), "epochs": epochs, "folds": t.folds}
             settings |= {**self.training_identity(Settings(**tuned)), **self.environment}
+            if len(epochs) > 1:
+                settings |= {"epochs": list(epochs), "folds": t.folds}
         return self.add(
             "weak_teacher",
             weak_teacher.VERSION,
@@ -192,10 +205,12 @@ class Graph:
         """Add the labels that a teacher, or a trained strong model, gives the unlabelled part."""
         t = self.spec.teacher
         own = who != "teacher"
-        settings = {
+        settings: dict[str, Any] = {
             "labels": "soft" if own else t.labels,
             "temperature": 1.0 if own else t.temperature,
         }
+        if t.shrink != 1.0 and not own:
+            settings["shrink"] = t.shrink
         told = {"labeller": labeller, "unlabelled": self.part(seed, "unlabelled")}
         key = self.add(
             "pseudo_labels",
@@ -221,8 +236,18 @@ class Graph:
     ) -> str:
         """Add a training of the strong model; the arm is a label, its sources the identity."""
         how = self.settings
+        rows = self.facts[seed]["rows"]
+        n = rows["labelled"] * ("labelled" in sources)
         if set(sources) == {"labelled"}:
-            how = replace(how, epochs=self.enough_epochs(seed))
+            least = self.spec.student.min_steps * how.batch_size / n
+            how = replace(how, epochs=max(how.epochs, least))
+        else:
+            n += rows["unlabelled"]
+        if self.spec.student.lr == "auto":
+            n_steps = how.epochs * n / how.batch_size
+            how = replace(how, lr=strong_student.default_rates(how.policy, n_steps)[0])
+        if not {"pseudo", "own"} & set(sources):
+            how = replace(how, patience=0)  # stopping looks at held-out pseudo-labels
         settings = {
             **self.training_identity(how),
             **self.environment,
@@ -249,11 +274,6 @@ class Graph:
             role=f"{arm}/{seed}",
             label=f"{arm}, seed {seed}",
         )
-
-    def enough_epochs(self, seed: int) -> float:
-        """Return the epochs over the labelled part that make at least `min_steps` steps."""
-        n = self.facts[seed]["rows"]["labelled"]
-        return max(self.settings.epochs, self.spec.student.min_steps * self.settings.batch_size / n)
 
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""
@@ -295,6 +315,8 @@ class Graph:
         """Return all settings of a training, the model by its weights instead of its place."""
         fields = dict(vars(settings))
         model = fields.pop("model")
+        if not settings.patience:
+            del fields["held_out"]
         return {**fields, **self.model_identity(model)}
 
     def object_identity(self, name: str, value: Any) -> Any:
@@ -304,6 +326,13 @@ class Graph:
         if name not in self.objects:
             self.objects[name] = _identity(name, value)
         return self.objects[name]
+
+    def estimator_identity(self) -> Any:
+        """Return what stands for the teacher's scikit-learn classifier, or for each of several."""
+        given = self.spec.teacher.estimator
+        if not isinstance(given, tuple):
+            return self.object_identity("teacher.estimator", given)
+        return [self.object_identity(f"teacher.estimator[{i}]", e) for i, e in enumerate(given)]
 
     def model_identity(self, model: str) -> dict[str, str]:
         """Return what identifies a model's weights."""

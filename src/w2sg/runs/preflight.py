@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.parts import Parts
+from w2sg.data.soft_labels import ensemble
 from w2sg.forecast import Evidence, forecast
 from w2sg.forecast.advice import Cost
 from w2sg.forecast.record import Record, packaged_record
@@ -21,9 +22,9 @@ from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import FEATURES_VERSION, Call, Graph
 from w2sg.runs.payloads import Artifact, read_parts
 from w2sg.runs.plan import data_calls
-from w2sg.runs.resolve import settings_of, teacher_columns
+from w2sg.runs.resolve import estimators, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store, digest
-from w2sg.spec import Named, Spec
+from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher
 
@@ -189,8 +190,8 @@ def _features_call(graph: Graph, seed: int) -> str:
 def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
     spec = graph.spec
     teacher = spec.teacher.model_dump(mode="json")
-    if isinstance(spec.teacher.estimator, Named):
-        teacher["estimator"] = graph.object_identity("teacher.estimator", spec.teacher.estimator)
+    if spec.teacher.estimator is not None:
+        teacher["estimator"] = graph.estimator_identity()
     if spec.teacher.kind in ("probe", "finetune"):
         teacher |= graph.model_identity(spec.teacher.model)
     settings = {
@@ -220,8 +221,17 @@ def _evidence(spec: Spec, graph: Graph, run: Execution, parts: Parts, features: 
     row_of = {name: i for i, name in enumerate(ids)}
     used = [*parts.labelled.ids, *parts.unlabelled.ids]
     made = _teacher(spec, graph, run.context["tables"], parts)
+    t = spec.teacher
+    if t.members > 1 and t.bootstrap:
+        made = rehearsal_teacher.several(
+            made,
+            parts.labelled.labels,
+            members=t.members,
+            combine=t.combine,
+            seed=spec.run.seeds[0],
+        )
     teacher = rehearsal_teacher.softened(
-        made, labels=spec.teacher.labels, temperature=spec.teacher.temperature
+        made, labels=t.labels, temperature=t.temperature, shrink=t.shrink
     )
     return Evidence(
         parts.labelled.labels,
@@ -259,7 +269,7 @@ def _teacher(
     if t.kind in ("tfidf", "sklearn"):
         fit = _tfidf(labelled, texts, pairs, k, t.folds, seed)
         if t.kind == "sklearn":
-            fit = _sklearn(labelled, unlabelled, graph, t, seed)
+            fit = _sklearn(labelled, unlabelled, t, seed)
         return rehearsal_teacher.of_texts(texts, pairs, fit, len(labelled), seed=seed)
     from w2sg.models.features import pooled_features
 
@@ -305,17 +315,21 @@ def _tfidf(
 
 
 def _sklearn(
-    labelled: Labelled, unlabelled: Unlabelled, graph: Graph, teacher: Any, seed: int
+    labelled: Labelled, unlabelled: Unlabelled, teacher: TeacherSpec, seed: int
 ) -> rehearsal_teacher.Refit:
-    estimator = teacher.estimator
-    given = estimator.value if isinstance(estimator, Named) else estimator
-    names = np.array(labelled.ids, dtype=object)
+    given = [e.value if isinstance(e, Named) else e for e in estimators(teacher)]
+    whole: dict[int, weak_teacher.Teacher] = {}  # the first fit has all labels
 
     def fit(seen: NDArray[np.int64]) -> NDArray[np.float64]:
-        made = weak_teacher.sklearn(
-            labelled.take(names[seen]), estimator=given, folds=teacher.folds, seed=seed
-        )
-        return np.vstack([made.predict(labelled.unlabelled()), made.predict(unlabelled)])
+        rows = weak_teacher.copied(labelled, seen)
+        told = []
+        for i, estimator in enumerate(given):
+            made = weak_teacher.sklearn(
+                rows, estimator=estimator, folds=teacher.folds, seed=seed, like=whole.get(i)
+            )
+            whole.setdefault(i, made)
+            told.append(np.vstack([made.predict(p) for p in (labelled.unlabelled(), unlabelled)]))
+        return ensemble(np.stack(told), how=teacher.combine) if len(told) > 1 else told[0]
 
     return fit
 

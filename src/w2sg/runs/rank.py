@@ -10,7 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from w2sg.runs.compute import Context, compute
+from w2sg.runs.compute import compute
+from w2sg.runs.context import Context
 from w2sg.runs.portable import portable, sparing
 from w2sg.runs.together import Done, Far, Job
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from w2sg.spec import Spec, TeacherSpec
+from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import strong_student
 from w2sg.stages.strong_student import Settings
 
@@ -12,9 +12,14 @@ FIRST_ANSWER_SEEDS = 3
 
 
 def references(spec: Spec, facts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the references that can be trained: a ceiling needs all true labels in every seed."""
-    able = {"ceiling": all(found["n_hidden"] == found["rows"]["unlabelled"] for found in facts)}
-    return tuple(name for name in spec.run.references if able.get(name, True))
+    """Return the references that can be trained in every seed.
+
+    A ceiling needs the true labels of all unlabelled rows; the others need the labelled part.
+    """
+    known = list(facts)
+    full = all(found["n_hidden"] == found["rows"]["unlabelled"] for found in known)
+    labelled = all(found["rows"]["labelled"] for found in known)
+    return tuple(name for name in spec.run.references if (full if name == "ceiling" else labelled))
 
 
 def teacher_columns(teacher: TeacherSpec) -> tuple[str, ...]:
@@ -22,6 +27,14 @@ def teacher_columns(teacher: TeacherSpec) -> tuple[str, ...]:
     if teacher.kind != "column" or teacher.column is None:
         return ()
     return (teacher.column,) if isinstance(teacher.column, str) else teacher.column
+
+
+def estimators(teacher: TeacherSpec) -> tuple[str | Named, ...]:
+    """Return the scikit-learn classifiers of a teacher, one or several that are asked together."""
+    given = teacher.estimator
+    if given is None:
+        return ()
+    return given if isinstance(given, tuple) else (given,)
 
 
 def first_answer_seeds(spec: Spec) -> tuple[int, ...]:

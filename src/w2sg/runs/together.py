@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from w2sg.runs import compute as stages
-from w2sg.runs.compute import Context, Progress, Save
+from w2sg.runs.context import Context, Progress, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.machine import cores, oom_kills, visible_gpus
 from w2sg.runs.payloads import Artifact

@@ -23,7 +23,7 @@ class SeedData:
     """What one seed of the experiment is made of.
 
     Attributes:
-        labelled: Features of the labelled part, (n, d), and its labels, (n,).
+        labelled: Features of the labelled part, (n, d), and its labels, (n,); n may be 0.
         unlabelled: Features of the unlabelled part, (N, d).
         pseudo: The teacher's labels of it, (N, K).
         hidden: Its true labels, (N,), if they exist.
@@ -45,11 +45,12 @@ class FirstAnswer:
 
     Attributes:
         facts: Mean accuracy per arm, gain and PGR, as JSON.
-        curve: Correctness of the strong model's head against the number of true labels.
+        curve: Correctness of the strong model's head against the number of true labels; `None`
+            where there are too few of them.
     """
 
     facts: dict[str, Any]
-    curve: Curve
+    curve: Curve | None
 
 
 def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) -> FirstAnswer:
@@ -61,6 +62,7 @@ def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) 
         folds_seed: Of the folds that choose each head's penalty.
     """
     sizes = curve_sizes(next(iter(seeds.values())))
+    measured = len(sizes) > 1
     heads = _Heads(next(iter(seeds.values())).pseudo.shape[1], folds_seed)
     correct: dict[str, list[FloatArray]] = {}
     curves = []
@@ -68,7 +70,8 @@ def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) 
         for arm, p in _arms(data, heads).items():
             hits = (p.argmax(axis=1) == data.test[1]).astype(float)
             correct.setdefault(arm, []).append(hits)
-        curves.append(_curve(data, sizes, heads))
+        if measured:
+            curves.append(_curve(data, sizes, heads))
     stacked = {arm: np.stack(rows) for arm, rows in correct.items()}
     teacher, student = stacked["teacher"], stacked["student"]
     facts = {
@@ -79,15 +82,22 @@ def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) 
         "curve": {
             "sizes": sizes.tolist(),
             "accuracy": np.mean(curves, axis=(0, 2)).tolist(),
-        },
+        }
+        if measured
+        else None,
     }
-    return FirstAnswer(facts, Curve(sizes, np.stack(curves)))
+    return FirstAnswer(facts, Curve(sizes, np.stack(curves)) if measured else None)
 
 
 def curve_sizes(data: SeedData) -> NDArray[np.int64]:
-    """Return five numbers of true labels, from an eighth of the labelled part to all there are."""
+    """Return five numbers of true labels, from an eighth of the labelled part to all there are.
+
+    Nothing where there are too few for two sizes.
+    """
     n, k = len(data.labelled[1]), data.pseudo.shape[1]
     most = n + (0 if data.hidden is None else len(data.hidden))
+    if most < 2 * k:
+        return np.array([], dtype=np.int64)
     least = min(max(4 * k, n // 8, LEAST_ROWS), most)
     if least == most:
         least = max(k, most // 2)
@@ -121,16 +131,17 @@ class _Heads:
 def _arms(data: SeedData, heads: _Heads) -> dict[str, FloatArray]:
     x, y = data.labelled
     x_test = data.test[0]
-    alone = heads.fit("strong_on_labelled", x, y)
-    own = alone.predict_proba(data.unlabelled)
-    both = np.vstack([x, data.unlabelled])
-    mixed = np.vstack([np.eye(heads.n_classes)[y], (data.pseudo + own) / 2])
-    trained = {
-        "student": heads.fit("student", data.unlabelled, data.pseudo),
-        "strong_on_labelled": alone,
-        "self_training": heads.fit("self_training", data.unlabelled, own),
-        "mixed": heads.fit("mixed", both, mixed),
-    }
+    trained = {"student": heads.fit("student", data.unlabelled, data.pseudo)}
+    if len(y):
+        alone = heads.fit("strong_on_labelled", x, y)
+        own = alone.predict_proba(data.unlabelled)
+        both = np.vstack([x, data.unlabelled])
+        mixed = np.vstack([np.eye(heads.n_classes)[y], (data.pseudo + own) / 2])
+        trained |= {
+            "strong_on_labelled": alone,
+            "self_training": heads.fit("self_training", data.unlabelled, own),
+            "mixed": heads.fit("mixed", both, mixed),
+        }
     if data.hidden is not None:
         trained["ceiling"] = heads.fit("ceiling", data.unlabelled, data.hidden)
     answers = {arm: head.predict_proba(x_test) for arm, head in trained.items()}

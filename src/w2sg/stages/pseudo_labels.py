@@ -22,11 +22,12 @@ def make(
     teacher: str,
     labels: Literal["soft", "hard"] = "soft",
     temperature: float = 1.0,
+    shrink: float = 1.0,
 ) -> PseudoLabelled:
     """Return the unlabelled texts with what the labeller says of each, paired by id.
 
     Soft labels are p^(1/T) normalised; hard labels put all weight on the most probable class, the
-    first of several.
+    first of several; either is then pulled towards uniform, αq + (1−α)/K.
 
     Args:
         unlabelled: The texts; the type has no label to leak.
@@ -36,6 +37,7 @@ def make(
         teacher: Key of the labeller.
         labels: Soft or hard.
         temperature: T; above 1 flattens, below 1 sharpens.
+        shrink: α in (0, 1]; 1 changes nothing.
 
     Raises:
         ValueError: An id has no probabilities, or they are not probabilities.
@@ -47,23 +49,34 @@ def make(
         label_names=label_names,
         teacher=teacher,
     )
-    values = temper(pseudo.probabilities, temperature)
-    if labels == "hard":
-        values = np.eye(values.shape[1])[values.argmax(axis=1)]
+    values = transformed(
+        pseudo.probabilities, labels=labels, temperature=temperature, shrink=shrink
+    )
     return PseudoLabelled.join(
         unlabelled, ids=pseudo.ids, probabilities=values, label_names=label_names, teacher=teacher
     )
 
 
-def temper(probabilities: FloatArray, temperature: float) -> FloatArray:
-    """Return p^(1/T), normalised along the last axis.
+def transformed(
+    probabilities: FloatArray, *, labels: str, temperature: float, shrink: float
+) -> FloatArray:
+    """Return probabilities as the pseudo-labels of a spec: tempered, or hardened, then shrunk.
 
-    >>> temper(np.array([[0.2, 0.8]]), 1.0)
-    array([[0.2, 0.8]])
+    Args:
+        probabilities: Shape (n, K).
+        labels: ``"soft"`` or ``"hard"``.
+        temperature: T of p^(1/T).
+        shrink: α of αq + (1−α)/K.
+
+    >>> transformed(np.array([[0.2, 0.8]]), labels="hard", temperature=1.0, shrink=0.5)
+    array([[0.25, 0.75]])
     """
-    if temperature == 1.0:
-        return probabilities  # to the last bit
-    return soft_labels.temperature(probabilities, temperature)
+    values = probabilities  # to the last bit, where nothing is asked for
+    if temperature != 1.0:
+        values = soft_labels.temperature(values, temperature)
+    if labels == "hard":
+        values = np.eye(values.shape[1])[values.argmax(axis=1)]
+    return values if shrink == 1.0 else soft_labels.shrink(values, shrink)
 
 
 def quality(pseudo: PseudoLabelled, hidden: Labelled | None) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
-from w2sg.stages.pseudo_labels import temper
+from w2sg.data import soft_labels
+from w2sg.stages.pseudo_labels import transformed
+from w2sg.stages.weak_teacher import drawn_again
 
 COMPONENTS = 128
 Refit = Callable[[NDArray[np.int64]], FloatArray]
@@ -86,18 +88,42 @@ def of_features(
     return RehearsalTeacher(chosen.predict_proba(features), refit, features, note)
 
 
-def softened(teacher: RehearsalTeacher, *, labels: str, temperature: float) -> RehearsalTeacher:
+def several(
+    teacher: RehearsalTeacher, labels: NDArray[np.int64], *, members: int, combine: str, seed: int
+) -> RehearsalTeacher:
+    """Return an ensemble of such teachers, each of a bootstrap sample, as a run makes it.
+
+    Args:
+        teacher: One that can be refitted.
+        labels: Class numbers of the labelled rows.
+        members: How many.
+        combine: ``"dual"`` or ``"primal"``.
+        seed: Of the samples.
+    """
+    refit = teacher.refit
+    assert refit is not None  # a column has no members
+
+    def fit(seen: NDArray[np.int64]) -> FloatArray:
+        told = [refit(seen[drawn_again(labels[seen], seed, k)]) for k in range(members)]
+        return soft_labels.ensemble(np.stack(told), how=combine)
+
+    return RehearsalTeacher(fit(np.arange(len(labels))), fit, teacher.weak, teacher.note)
+
+
+def softened(
+    teacher: RehearsalTeacher, *, labels: str, temperature: float, shrink: float
+) -> RehearsalTeacher:
     """Return the teacher with its answers made into the pseudo-labels of the spec.
 
     Args:
         teacher: As fitted.
         labels: ``"soft"`` or ``"hard"``.
         temperature: T of p^(1/T).
+        shrink: α of αq + (1−α)/K.
     """
 
     def make(p: FloatArray) -> FloatArray:
-        values = temper(p, temperature)
-        return np.eye(values.shape[1])[values.argmax(axis=1)] if labels == "hard" else values
+        return transformed(p, labels=labels, temperature=temperature, shrink=shrink)
 
     given = teacher.refit
     refit = None if given is None else lambda seen: make(given(seen))

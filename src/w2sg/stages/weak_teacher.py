@@ -1,8 +1,8 @@
 """The weak teacher: fitted to the labelled part, asked for probabilities on other texts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.data import soft_labels
 from w2sg.data.examples import Labelled, Unlabelled
 
 VERSION = 2
@@ -47,8 +48,16 @@ class TeacherPredictions:
     facts: Mapping[str, Any]
 
 
-def tfidf(labelled: Labelled, *, folds: int, seed: int) -> Teacher:
-    """Return TF-IDF + logistic regression, tuned by cross-validation on its labels."""
+class Fit(Protocol):
+    """What fits a teacher to labelled rows: tuned anew, or like a teacher of the same kind."""
+
+    def __call__(self, labelled: Labelled, /, *, seed: int, like: Teacher | None = None) -> Teacher:
+        """Return the fitted teacher."""
+        ...
+
+
+def tfidf(labelled: Labelled, *, folds: int, seed: int, like: Teacher | None = None) -> Teacher:
+    """Return TF-IDF + logistic regression, tuned by cross-validation or as `like`."""
     from w2sg.models.baselines import fit_tfidf
 
     model = fit_tfidf(
@@ -58,13 +67,25 @@ def tfidf(labelled: Labelled, *, folds: int, seed: int) -> Teacher:
         n_classes=len(labelled.label_names),
         folds=folds,
         seed=child_seed(seed, "folds"),
+        penalty=None if like is None else like.facts["penalty"],
     )
     facts = {"cv_accuracy": model.cv_accuracy, "penalty": model.penalty}
     return Teacher(lambda rows: model.predict_proba(rows.texts, rows.pairs), facts)
 
 
-def sklearn(labelled: Labelled, *, estimator: Any, folds: int, seed: int) -> Teacher:
-    """Return a scikit-learn classifier, given as an object or by the name of its class."""
+def sklearn(
+    labelled: Labelled, *, estimator: Any, folds: int, seed: int, like: Teacher | None = None
+) -> Teacher:
+    """Return a scikit-learn classifier, given as an object or by the name of its class.
+
+    Args:
+        labelled: What it learns from.
+        estimator: The classifier.
+        folds: Of the cross-validation.
+        seed: Of the folds, and of the classifier where it has a `random_state`.
+        like: A teacher of the same kind, where the rows are a bootstrap sample: copies of a row
+            stay in one fold, and the accuracy is not measured again.
+    """
     from w2sg.models.baselines import fit_estimator, join_pairs
 
     model, accuracy = fit_estimator(
@@ -75,6 +96,7 @@ def sklearn(labelled: Labelled, *, estimator: Any, folds: int, seed: int) -> Tea
         n_classes=len(labelled.label_names),
         folds=folds,
         seed=child_seed(seed, "folds"),
+        groups=None if like is None else labelled.groups,
     )
 
     def predict(rows: Unlabelled) -> FloatArray:
@@ -84,23 +106,33 @@ def sklearn(labelled: Labelled, *, estimator: Any, folds: int, seed: int) -> Tea
     return Teacher(predict, {"cv_accuracy": accuracy, "estimator": str(model[-1])})
 
 
-def probe(labelled: Labelled, *, features_of: Callable[[Any], NDArray[Any]], seed: int) -> Teacher:
+def probe(
+    labelled: Labelled,
+    *,
+    features_of: Callable[[Any], NDArray[Any]],
+    seed: int,
+    like: Teacher | None = None,
+) -> Teacher:
     """Return a logistic head on frozen features, its penalty tuned by cross-validation.
 
     Args:
         labelled: What the head learns from.
         features_of: Rows → features, shape (n, d).
         seed: Of the folds.
+        like: A teacher of the same kind, whose penalty is kept.
     """
     from w2sg.models.heads import fit_head
 
     head: Any = fit_head(
         features_of(labelled),
         labelled.labels,
+        penalty=None if like is None else like.facts["penalty"],
         n_classes=len(labelled.label_names),
         seed=child_seed(seed, "folds"),
     )
-    facts = {"penalty": float(head.penalty), "cv_nll": float(np.min(head.candidate_losses))}
+    facts = {"penalty": float(head.penalty)}
+    if like is None:
+        facts["cv_nll"] = float(np.min(head.candidate_losses))
     return Teacher(lambda rows: head.predict_proba(features_of(rows)), facts)
 
 
@@ -126,8 +158,88 @@ def column(given: pd.DataFrame, label_names: tuple[str, ...], columns: tuple[str
     return Teacher(predict, {"columns": list(columns)})
 
 
+def ensemble(
+    fits: Sequence[Fit],
+    *,
+    members: int,
+    combine: Literal["dual", "primal"],
+    bootstrap: bool,
+    tuned: bool,
+) -> Fit:
+    """Return what fits several teachers and asks them together, in place of one.
+
+    Their mean approximates the posterior-mean teacher. Each member has its own seed and, where a
+    kind has several members and `bootstrap` is set, its own sample of the labelled rows, drawn with
+    replacement within each class, so that no class is lost.
+
+    Args:
+        fits: Each fits one kind of teacher.
+        members: How many of each kind; at least 2 teachers in all.
+        combine: ``"dual"`` is the normalised geometric mean of their probabilities, ``"primal"``
+            the arithmetic one.
+        bootstrap: Whether the members see different rows.
+        tuned: Whether a teacher of all rows is tuned first and its tuning kept: copies of a row on
+            both sides of a cross-validation would choose too small a penalty.
+
+    Raises:
+        ValueError: When asked, if all members give the same answers, or under ``"dual"`` exclude
+            every class of a row between them.
+    """
+
+    def fitted(labelled: Labelled, /, *, seed: int, like: Teacher | None = None) -> Teacher:
+        told, facts = [], {}
+        for fit in fits:
+            whole = fit(labelled, seed=seed) if tuned or members == 1 else None
+            facts = facts or ({} if whole is None else whole.facts)
+            if members == 1 and whole is not None:
+                told.append(whole)
+                continue
+            for k in range(members):
+                rows = labelled
+                if bootstrap:
+                    rows = copied(labelled, drawn_again(labelled.labels, seed, k))
+                told.append(fit(rows, seed=child_seed(seed, "member", k), like=whole))
+        facts = {**(facts or told[0].facts), "members": len(told)}
+        return Teacher(lambda rows: _together([t.predict(rows) for t in told], combine), facts)
+
+    return fitted
+
+
+def drawn_again(labels: NDArray[np.int64], seed: int, member: int) -> NDArray[np.int64]:
+    """Return the positions of a bootstrap sample, as many of each class as there are.
+
+    A class of several rows keeps at least two different ones, so that it can be calibrated.
+
+    >>> labels = np.array([0, 1, 0, 1, 1])
+    >>> labels[drawn_again(labels, 0, 0)].tolist()
+    [0, 1, 0, 1, 1]
+    """
+    rng = np.random.default_rng(child_seed(seed, "bootstrap", member))
+    drawn = np.empty(len(labels), dtype=np.int64)
+    for k in np.unique(labels):
+        rows = np.flatnonzero(labels == k)
+        sample = rng.choice(rows, len(rows))
+        while len(rows) > 1 and len(set(sample)) == 1:
+            sample = rng.choice(rows, len(rows))
+        drawn[rows] = sample
+    return drawn
+
+
+def copied(labelled: Labelled, positions: NDArray[np.int64]) -> Labelled:
+    """Return the rows at these positions, which may repeat; the copies of a row are one group."""
+    pairs, groups = labelled.pairs, labelled.groups or labelled.ids
+    return Labelled(
+        ids=tuple(f"{number}:{labelled.ids[i]}" for number, i in enumerate(positions)),
+        texts=tuple(labelled.texts[i] for i in positions),
+        labels=labelled.labels[positions],
+        label_names=labelled.label_names,
+        pairs=None if pairs is None else tuple(pairs[i] for i in positions),
+        groups=tuple(groups[i] for i in positions),
+    )
+
+
 def predictions(
-    fit: Callable[[Labelled, int], Teacher],
+    fit: Fit,
     labelled: Labelled,
     unlabelled: Unlabelled,
     test: Unlabelled,
@@ -142,7 +254,7 @@ def predictions(
     it, which measures the teacher's calibration on labels that it was not fitted to.
 
     Args:
-        fit: Labelled rows and seed → teacher.
+        fit: Fits one teacher, or an ensemble.
         labelled: What the teacher learns from.
         unlabelled: What it labels for the student.
         test: What it is evaluated on, without labels.
@@ -151,7 +263,7 @@ def predictions(
     """
     ids = (*unlabelled.ids, *test.ids)
     if not cross_fit:
-        teacher = fit(labelled, seed)
+        teacher = fit(labelled, seed=seed)
         both = np.vstack([teacher.predict(unlabelled), teacher.predict(test)])
         return TeacherPredictions(ids, both, None, teacher.facts)
     from sklearn.model_selection import StratifiedKFold
@@ -162,13 +274,28 @@ def predictions(
     facts: Mapping[str, Any] = {}
     names = np.array(labelled.ids, dtype=object)
     for train, rest in splits.split(names, labelled.labels):
-        teacher = fit(labelled.take(names[train]), seed)
+        teacher = fit(labelled.take(names[train]), seed=seed)
         held_out[rest] = teacher.predict(labelled.take(names[rest]).unlabelled())
         total += np.vstack([teacher.predict(unlabelled), teacher.predict(test)])
         facts = teacher.facts
     accuracy = float((held_out.argmax(axis=1) == labelled.labels).mean())
     facts = {**facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
     return TeacherPredictions(ids, total / cross_fit, held_out, facts)
+
+
+def _together(told: list[FloatArray], combine: str) -> FloatArray:
+    if all(np.array_equal(told[0], other) for other in told[1:]):
+        raise ValueError(
+            f"teacher.members = {len(told)}: all members give the same answers, so the ensemble is "
+            "one teacher; set teacher.members = 1, or take a teacher with randomness of its own"
+        )
+    try:
+        return soft_labels.ensemble(np.stack(told), how=combine)
+    except ValueError as error:
+        raise ValueError(
+            f'teacher.combine = "{combine}": {error}; a teacher that gives probabilities of '
+            'exactly 0 needs teacher.combine = "primal"'
+        ) from None
 
 
 def _probabilities(frame: pd.DataFrame, label_names: tuple[str, ...]) -> FloatArray:

@@ -110,7 +110,7 @@ def finetune(
         num_training_steps=len(order.steps),
     )
     shares = len(order.steps[0]) // ranks.n
-    told = loggers if loggers is not None and ranks.first else Loggers()
+    told = loggers.of(folder) if loggers is not None and ranks.first else Loggers()
     resume = checkpoints.last()
     if resume is not None:
         stopping.load(resume)

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,20 @@ class Loggers:
         names: Of loggers, as the Trainer knows them.
         run: What the training is called there.
         folder: Where those write that keep files and are told no place.
+        work_folder: Of checkpoints; a stage of several trainings has one in it for each.
     """
 
     names: tuple[str, ...] = ()
     run: str = "training"
     folder: Path = Path("logs")
+    work_folder: Path | None = None
+
+    def of(self, checkpoints: Path) -> "Loggers":
+        """Return the same for the training that keeps its checkpoints there, by its own name."""
+        if self.work_folder is None or checkpoints == self.work_folder:
+            return self
+        name = checkpoints.relative_to(self.work_folder).as_posix()
+        return replace(self, run=f"{self.run} {name}", work_folder=None)
 
     @property
     def by_name(self) -> list[str] | str:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from w2sg.gain.break_even import Curve
-from w2sg.runs.compute import Context, compute
+from w2sg.runs.compute import compute
+from w2sg.runs.context import Context
 from w2sg.runs.execute import Outcome
 from w2sg.runs.plan import Call, RunPlan, data_calls
 from w2sg.runs.store import Manifest, Store

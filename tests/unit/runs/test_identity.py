@@ -73,6 +73,12 @@ TRAINED = STUDENTS | {"ceiling", "pseudo_labels of strong_on_labelled"}
         ({"teacher__temperature": 2.0}, PSEUDO | {"evaluation"}),
         ({"teacher__labels": "hard"}, PSEUDO | {"evaluation"}),
         ({"teacher__folds": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"teacher__shrink": 0.1}, PSEUDO | {"evaluation"}),
+        ({"teacher__members": 3}, PSEUDO | {"teacher", "evaluation"}),
+        ({"teacher__combine": "primal"}, set()),  # of one teacher
+        ({"student__early_stopping": 2},
+         {"student", "self_training", "student_then_labels", "mixed", "evaluation"}),
+        ({"student__held_out": 0.2}, set()),  # of early stopping, which is off
         ({"run__level": 0.9}, {"first_answer", "evaluation"}),
         ({"run__store": None}, set()),
         ({"data__duplicates": "drop"}, {"data"}),  # nothing was dropped: the parts are the same
@@ -198,6 +204,24 @@ def test_the_same_model_elsewhere_is_the_same_model(start, tmp_path):
     assert changed(before, after) == set()
 
 
+def test_rate_follows_the_steps(start):
+    """Short trainings get a higher rate; student and ceiling have as many steps, so one rate."""
+    made, _ = start
+    made = {**made, "student": {**made["student"], "policy": "qv", "lr": "auto", "min_steps": 40}}
+    made["student"]["epochs"] = 60 * 16 / 60  # 60 steps on the 60 unlabelled rows
+    _, outcome = roles(made)
+    rate = {
+        role: manifest.body["spec"]["lr"]
+        for role in ("student/0", "ceiling/0", "mixed/0", "strong_on_labelled/0")
+        if (manifest := outcome.of_role(role).manifest)
+    }
+    assert rate["student/0"] == rate["ceiling/0"] == pytest.approx(6e-4)
+    assert rate["mixed/0"] == pytest.approx(6e-4 * 60 / 100)
+    assert rate["strong_on_labelled/0"] == pytest.approx(3e-4 * 120 / 40)
+    _, fixed = roles(made, student__lr=2e-3)
+    assert fixed.of_role("mixed/0").manifest.body["spec"]["lr"] == 2e-3
+
+
 def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, word_csv, tmp_path):
     """Probabilities for two classes must not be served where there are now three."""
     frame = pd.read_csv(word_csv, dtype=str).assign(p=0.5)
@@ -260,7 +284,8 @@ def test_every_default_stands_in_the_body(start):
 
     from w2sg.stages.strong_student import Settings
 
-    assert {f.name for f in fields(Settings)} <= set(body["spec"])
+    unused = {"held_out"}  # by a training without early stopping
+    assert {f.name for f in fields(Settings)} - unused <= set(body["spec"])
 
 
 def test_golden_key():
@@ -297,10 +322,12 @@ def test_a_ceiling_needs_the_truth_in_every_seed():
     """Seeds with different references could not form one array of scores."""
     from w2sg.runs.resolve import references
 
-    spec = load({"data": {"bundled": "qnli"}, "run": {"references": ["ceiling"]}})
-    whole = {"n_hidden": 5, "rows": {"unlabelled": 5}}
-    assert references(spec, [whole, whole]) == ("ceiling",)
-    assert references(spec, [whole, {**whole, "n_hidden": 4}]) == ()
+    spec = load({"data": {"bundled": "qnli"}, "run": {"references": ["ceiling", "mixed"]}})
+    whole = {"n_hidden": 5, "rows": {"unlabelled": 5, "labelled": 3}}
+    assert references(spec, [whole, whole]) == ("ceiling", "mixed")
+    assert references(spec, [whole, {**whole, "n_hidden": 4}]) == ("mixed",)
+    bare = {**whole, "rows": {"unlabelled": 5, "labelled": 0}}
+    assert references(spec, [bare]) == ("ceiling",)
 
 
 def test_wrong_names_are_refused_before_anything_is_computed(start):

@@ -49,6 +49,11 @@ class Spy(TrainerCallback):
     def on_train_begin(self, args, state, control, **_):
         self.seen.append((args.run_name, args.project))
 
+    @staticmethod
+    def fold(run):
+        """What follows the label and the key: the folder of the fold."""
+        return run.split("/")[0][-9:] if "/" in run else ""
+
 
 def test_loggers_by_name_reach_every_training(spec, monkeypatch):
     """One that is lost on the way to a stage, or that is told no name for the run, is missed."""
@@ -59,13 +64,17 @@ def test_loggers_by_name_reach_every_training(spec, monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     result = run_sweep({**spec, "grid": {"student.lr": [1e-3, 1e-2]}}, loggers=names)
     kinds = ("teacher", "strong_on_labelled", "student")
-    trained = [
+    trained = {
         f"{label} {key[:8]}"
         for key, label in result.record.labels.items()
         if label.startswith(kinds)
-    ]
+    }
     assert len(trained) == 5
-    assert sorted(Spy.seen) == sorted((label, "w2sg") for label in trained for _ in names)
+    assert len(Spy.seen) == 5 * len(names)
+    assert len(set(Spy.seen)) == 5
+    # a stage of several trainings names each after its folder
+    assert {run.split("/")[0].removesuffix(Spy.fold(run)) for run, _ in Spy.seen} == trained
+    assert {project for _, project in Spy.seen} == {"w2sg"}
 
 
 def test_what_is_not_there_is_said_before_anything_is_computed(spec, monkeypatch, tmp_path):

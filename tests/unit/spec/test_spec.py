@@ -113,7 +113,7 @@ SPECS = st.fixed_dictionaries(
             {"path": WORD},
             optional={
                 "text": WORD, "group": st.none() | WORD, "split": st.none() | WORD,
-                "split_seed": st.integers(-(2**70), 2**70), "n_labelled": st.integers(0, 10**9),
+                "split_seed": st.integers(-(2**70), 2**70), "n_labelled": st.integers(1, 10**9),
                 "duplicates": st.sampled_from(["report", "drop"]),
             },
         ),

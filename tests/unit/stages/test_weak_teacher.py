@@ -1,12 +1,17 @@
 """Teachers from a column, and teachers that never saw the rows they are asked about."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from w2sg.data.examples import Unlabelled
+from w2sg._seeds import child_seed
+from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.splits import divide
 from w2sg.data.synthetic import word_table
+from w2sg.models.baselines import fit_estimator, fit_tfidf
+from w2sg.models.features import once_per_text
 from w2sg.stages import weak_teacher
 from w2sg.stages.pseudo_labels import make
 from w2sg.stages.weak_teacher import Teacher, column, predictions
@@ -113,7 +118,137 @@ def test_pseudo_labels_tempered_and_hardened_by_id():
     np.testing.assert_allclose(labels(), p[[1, 2, 0]])
     np.testing.assert_allclose(labels(temperature=2.0)[2], [1 / 3, 2 / 3])
     np.testing.assert_allclose(labels(labels="hard"), [[1, 0], [1, 0], [0, 1]])
+    np.testing.assert_allclose(labels(shrink=0.5)[0], [0.5, 0.5])
+    np.testing.assert_allclose(labels(shrink=0.5)[1], [0.75, 0.25])
+    np.testing.assert_allclose(labels(labels="hard", shrink=0.5)[2], [0.25, 0.75])
     np.testing.assert_allclose(labels(temperature=1e-3), [[0.5, 0.5], [1, 0], [0, 1]], atol=1e-12)
     with pytest.raises(ValueError, match="have no pseudo-label, first 'z'"):
         make(Unlabelled(("z",), ("x",)), ids=("a",), probabilities=p[:1], label_names=NAMES,
              teacher="t")  # fmt: skip
+
+
+def constant(labelled, *, seed, like=None):
+    """A teacher whose answer is the share of copies of its first rows: it shows its sample."""
+    share = np.mean([group == "a" for group in labelled.groups or labelled.ids])
+    return Teacher(lambda asked: np.tile([share, 1 - share], (len(asked), 1)), {"seed": seed})
+
+
+def words(n):
+    return divide(word_table(400), n_labelled=n, n_unlabelled=150, n_test=50, seed=0)
+
+
+@pytest.mark.parametrize("how", ["dual", "primal"])
+def test_an_ensemble_is_the_mean_of_teachers_of_bootstrap_samples(how):
+    """The same by hand; catches one sample used twice and the two means exchanged."""
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    rows = Labelled(tuple("abcdef"), tuple("uvwxyz"), labels, NAMES)
+    fit = weak_teacher.ensemble([constant], members=7, combine=how, bootstrap=True, tuned=False)
+    shares = []
+    for k in range(7):
+        drawn = weak_teacher.drawn_again(labels, 3, k)
+        assert (labels[drawn] == labels).all()  # as many of each class as there are
+        shares.append(np.mean(np.array(rows.ids)[drawn] == "a"))
+    assert len(set(shares)) > 2
+    p = np.clip(np.column_stack([shares, 1 - np.array(shares)]), 0, 1)
+    if how == "primal":
+        np.testing.assert_allclose(fit(rows, seed=3).predict(ROWS), [p.mean(0)] * 3)
+        return
+    # a sample without row "a" says 0, which the geometric mean keeps
+    assert (np.array(shares) == 0).any()
+    np.testing.assert_allclose(fit(rows, seed=3).predict(ROWS), [[0, 1]] * 3)
+
+
+def test_bootstrap_samples_hold_two_thirds_of_the_rows():
+    """Catches sampling without replacement and one sample for all members."""
+    labels = np.repeat([0, 1], [4000, 8000])
+    drawn = [weak_teacher.drawn_again(labels, 0, k) for k in range(2)]
+    for rows in drawn:
+        assert len(np.unique(rows)) / len(rows) == pytest.approx(1 - np.exp(-1), abs=0.01)
+    assert not np.array_equal(*drawn)
+    pairs = [weak_teacher.drawn_again(np.array([0, 1, 1]), 0, k) for k in range(20)]
+    assert {tuple(sorted(rows)) for rows in pairs} == {(0, 1, 2)}
+
+
+def test_a_dual_ensemble_is_the_softmax_of_mean_log_odds():
+    """The twin of the dual mean for two classes, on real teachers of TF-IDF."""
+    parts = words(100)
+    fit = weak_teacher.ensemble(
+        [partial(weak_teacher.tfidf, folds=3)], members=3, combine="dual", bootstrap=True,
+        tuned=True,
+    )  # fmt: skip
+    single = weak_teacher.tfidf(parts.labelled, folds=3, seed=5)
+    odds = []
+    for k in range(3):
+        drawn = weak_teacher.drawn_again(parts.labelled.labels, 5, k)
+        texts = [parts.labelled.texts[i] for i in drawn]
+        model = fit_tfidf(texts, parts.labelled.labels[drawn], n_classes=2, folds=3, seed=0,
+                          penalty=single.facts["penalty"])  # fmt: skip
+        p = model.predict_proba(parts.unlabelled.texts)
+        odds.append(np.log(p[:, 1] / p[:, 0]))
+    made = fit(parts.labelled, seed=5)
+    expected = 1 / (1 + np.exp(-np.mean(odds, axis=0)))
+    np.testing.assert_allclose(made.predict(parts.unlabelled)[:, 1], expected)
+    assert made.facts == {**single.facts, "members": 3}
+
+
+def test_several_estimators_are_several_teachers():
+    """Different models: one each of all rows, or several of bootstrap samples."""
+    parts = words(100)
+    fits = [
+        partial(weak_teacher.sklearn, estimator=name, folds=3)
+        for name in ("ComplementNB", "RidgeClassifier")
+    ]
+    common = {"combine": "primal", "bootstrap": True, "tuned": True}
+    both = weak_teacher.ensemble(fits, members=1, **common)(parts.labelled, seed=0)
+    alone = [f(parts.labelled, seed=0).predict(parts.unlabelled) for f in fits]
+    np.testing.assert_allclose(both.predict(parts.unlabelled), np.mean(alone, axis=0))
+    many = weak_teacher.ensemble(fits, members=2, **common)(parts.labelled, seed=0)
+    assert many.facts["members"] == 4
+    assert not np.allclose(many.predict(parts.unlabelled), both.predict(parts.unlabelled))
+
+
+def test_calibration_keeps_copies_of_a_row_in_one_fold():
+    """Catches a member calibrated on rows that it was fitted to, which makes it too sure."""
+    parts = words(60)
+    drawn = weak_teacher.drawn_again(parts.labelled.labels, 0, 0)
+    rows = weak_teacher.copied(parts.labelled, drawn)
+    model, accuracy = fit_estimator(
+        "LinearSVC", rows.texts, rows.labels, n_classes=2, folds=3, seed=0, groups=rows.groups
+    )
+    assert accuracy is None
+    assert len(np.unique(drawn)) < 60
+    assert len(model[-1].cv) == 3
+    for train, held_out in model[-1].cv:
+        assert not set(drawn[train]) & set(drawn[held_out])
+
+
+def test_equal_members_and_excluded_classes_are_refused():
+    rows = Labelled(("a", "b"), ("u", "v"), [0, 1], NAMES)
+    common = {"members": 2, "bootstrap": False, "tuned": False}
+    same = weak_teacher.ensemble([constant], combine="dual", **common)
+    with pytest.raises(
+        ValueError, match=r"teacher\.members = 2: all members give the same answers"
+    ):
+        same(rows, seed=0).predict(ROWS)
+
+    def sure(labelled, *, seed, like=None):
+        return Teacher(lambda asked: np.tile(np.eye(2)[seed % 2], (len(asked), 1)))
+
+    seed = next(s for s in range(9) if sum(child_seed(s, "member", k) % 2 for k in (0, 1)) == 1)
+    apart = weak_teacher.ensemble([sure], combine="dual", **common)
+    with pytest.raises(ValueError, match=r'exactly 0 needs teacher\.combine = "primal"'):
+        apart(rows, seed=seed).predict(ROWS)
+
+
+def test_features_are_computed_once_for_all_members():
+    asked = []
+
+    def features_of(rows):
+        asked.extend(rows.texts)
+        return np.array([[float(len(text))] for text in rows.texts], dtype=np.float32)
+
+    once = once_per_text(features_of)
+    rows = Labelled(("a", "b", "c"), ("x", "yy", "x"), [0, 1, 0], NAMES)
+    assert once(rows).ravel().tolist() == [1, 2, 1]
+    assert once(weak_teacher.copied(rows, np.array([1, 1, 2]))).ravel().tolist() == [2, 2, 1]
+    assert sorted(asked) == ["x", "yy"]
