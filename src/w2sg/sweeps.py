@@ -21,7 +21,7 @@ from w2sg.runs.sweep_record import (
     sweep_folder,
     write_record,
 )
-from w2sg.runs.sweep_spec import SweepSpec, load_sweep
+from w2sg.runs.sweep_spec import SweepSpec, load_sweep, shown
 from w2sg.sweep_results import SweepResult
 from w2sg.train.loggers import check as check_loggers
 
@@ -264,7 +264,10 @@ def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = 
     facts: dict[str, Mapping[str, Any]] = {}
     for cell, given in zip(spec.cells, data, strict=True):
         run = Execution(store, watch, tables=given.tables, data=cell.spec.data)
-        for call in given.calls.values():
+        varied = [f"{k}={shown(v)}" for k, v in cell.settings.items() if k.startswith("data.")]
+        for plain in given.calls.values():
+            label = f"{plain.label} [{', '.join(varied)}]" if varied else plain.label
+            call = replace(plain, label=label)
             if call.key in facts:
                 continue
             manifest, _ = store.read(call.key)

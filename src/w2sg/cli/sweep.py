@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from w2sg.sweeps import DryRun
 
 LAUNCHERS = ("local", "ray", "slurm")
+SHOWN = 3  # stages that failed alike
 
 
 def sweep(
@@ -190,13 +191,21 @@ def show(result: "SweepResult", console: Console) -> None:
         console.print(f"  {who}: {reason}", style="dim", markup=False)
     failures = result.failures()
     if failures:
-        console.print(f"{len(failures)} stages failed; `w2sg sweep … --retry-failed` repeats them:")
+        number = f"{len(failures)} stage{'s' * (len(failures) > 1)} failed"
+        console.print(f"{number}; `w2sg sweep … --retry-failed` repeats what failed:")
+        alike: dict[tuple[str, ...], list[str]] = {}
         for key, manifest in failures.items():
             what = manifest.facts["failure"]
-            console.print(f"  {key[:12]} {result.record.labels.get(key, '')}", markup=False)
-            console.print(f"    {what['kind']}: {what['what']}", markup=False)
-            if what["advice"]:
-                console.print(f"    {what['advice']}", markup=False)
+            told = (f"{what['kind']}: {what['what']}", what["advice"])
+            alike.setdefault(told, []).append(f"{key[:12]} {result.record.labels.get(key, '')}")
+        for (what, advice), stages in alike.items():
+            for line in stages[:SHOWN]:
+                console.print(f"  {line}", markup=False)
+            if len(stages) > SHOWN:
+                console.print(f"  and {len(stages) - SHOWN} more, all of them")
+            console.print(f"    {what}", markup=False)
+            if advice:
+                console.print(f"    {advice}", markup=False)
     console.print(f"sweep   {result.folder}", markup=False, soft_wrap=True)
     console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
 
