@@ -18,9 +18,11 @@ from w2sg.figures.canvas import PALETTE
 from w2sg.theory.discrepancy import kappa
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 UNLABELLED, LABELLED = "data.n_unlabelled", "data.n_labelled"
+MOST_TICKS = 8
 STRAIGHT = 0.9  # least share of the variance that a law explains where its line is drawn
 ARMS = {UNLABELLED: ("student", "ceiling"), LABELLED: ("teacher", "student", "strong_on_labelled")}
 COLOURS = dict(zip(("student", "ceiling", "teacher", "strong_on_labelled"), PALETTE, strict=False))
@@ -88,7 +90,7 @@ def lay_over(
     if axis not in ARMS:
         why = f"the learning-curve laws are about numbers of rows, and not about {axis}"
         return Laws(None, (f"No theory line: {why}.",))
-    notes: list[str] = []
+    notes: dict[str, list[str]] = {}
     found: list[tuple[str, FloatArray, Mapping[str, FloatArray], list[_Line]]] = []
     for setting in dict.fromkeys(settings):
         chosen = [
@@ -97,9 +99,8 @@ def lay_over(
             if own == setting and cell is not None
         ]
         chosen.sort(key=lambda pair: pair[0])
-        at = f"At {setting}: " if setting else ""
         if why := _does_not_apply([cell for _, cell in chosen]):
-            notes.append(f"{at}no theory line: {why}.")
+            notes.setdefault(f"no theory line: {why}.", []).append(setting)
             continue
         x = np.array([size for size, _ in chosen])
         measured = {
@@ -110,10 +111,18 @@ def lay_over(
         n_unlabelled = min(cell.n_unlabelled for _, cell in chosen)
         fit = _over_unlabelled if axis == UNLABELLED else _over_labelled
         lines, told = fit(x, measured, n_unlabelled)
-        notes += [f"{at}{text}" for text in told]
+        notes.setdefault(" ".join(told), []).append(setting)
         if lines:
             found.append((setting, x, measured, lines))
-    return Laws(_drawn(axis, found) if found else None, tuple(notes), _rows(found))
+    return Laws(_drawn(axis, found) if found else None, _sentences(notes), _rows(found))
+
+
+def _sentences(notes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """One for all settings of which the same is to be said."""
+    return tuple(
+        f"At {'; '.join(settings)}: {note}" if any(settings) else f"{note[0].upper()}{note[1:]}"
+        for note, settings in notes.items()
+    )
 
 
 def _does_not_apply(cells: list[CellErrors]) -> str | None:
@@ -193,19 +202,35 @@ def _judged(arm: str, values: FloatArray, law: str, r2: float) -> tuple[list[_Li
 
 
 def _drawn(axis: str, found: list[Any]) -> "Figure":
-    figure, panels = new_figure(1, len(found), width=1.2 + 4.4 * len(found), height=3.8)
-    for axes, (setting, x, measured, lines) in zip(panels, found, strict=True):
+    columns = min(2, len(found))
+    rows = -(-len(found) // columns)
+    figure, panels = new_figure(rows, columns, width=1.4 + 4.2 * columns, height=0.4 + 3.4 * rows)
+    for empty in panels[len(found) :]:
+        empty.set_visible(False)
+    panels = panels[: len(found)]
+    for number, (axes, drawn) in enumerate(zip(panels, found, strict=True)):
+        setting, x, measured, lines = drawn
         for arm, errors in measured.items():
             axes.plot(x, errors, "o", color=COLOURS[arm], label=NAMES.get(arm, arm))
         for line in lines:
             axes.plot(x, line.values, "--", color=COLOURS[line.arm], label=f"{line.arm}, law")
-        if x.max() / x.min() >= 4:
-            axes.set_xscale("log")
+        mark_sizes(axes, x)
         axes.set_xlabel(axis)
         axes.set_ylabel("Brier score")
         axes.set_title(setting, fontsize=10)
-        axes.legend(fontsize=8)
+        if number == 0:
+            axes.legend(fontsize=8)
     return figure
+
+
+def mark_sizes(axes: "Axes", values: Any) -> None:
+    """Put the ticks at the swept values, on a logarithmic axis where they span a factor of four."""
+    sizes = sorted({float(value) for value in values})
+    if sizes[0] > 0 and sizes[-1] / sizes[0] >= 4:
+        axes.set_xscale("log")
+    if len(sizes) <= MOST_TICKS:
+        axes.set_xticks(sizes, labels=[f"{size:,g}" for size in sizes])
+        axes.set_xticks([], minor=True)
 
 
 def _rows(found: list[Any]) -> tuple[tuple[str, float, str, float, float | None], ...]:

@@ -12,7 +12,7 @@ from w2sg.figures import new_figure, to_svg
 from w2sg.figures.canvas import PALETTE
 from w2sg.figures.forest import forest_plot
 from w2sg.figures.value_map import value_map
-from w2sg.report.sweep_laws import CellErrors, lay_over
+from w2sg.report.sweep_laws import CellErrors, lay_over, mark_sizes
 from w2sg.runs.sweep_record import SweepRecord
 
 if TYPE_CHECKING:
@@ -135,10 +135,10 @@ def _forest(record: SweepRecord, table: Frame) -> Drawing | None:
     if shown.empty or len(shown) > LARGEST_FOREST:
         return None
     names = [_clipped(" · ".join(map(str, row))) for row in shown[[*record.columns]].to_numpy()]
-    columns = [[float(value) for value in shown[n]] for n in ("gain", "gain_low", "gain_high")]
+    columns = [[100 * float(v) for v in shown[n]] for n in ("gain", "gain_low", "gain_high")]
     decided = (shown["gain_low"] > 0) | (shown["gain_high"] < 0)
     figure = forest_plot(
-        names, *columns, marked=list(decided), axis_label="student − teacher, accuracy"
+        names, *columns, marked=list(decided), axis_label="student − teacher, points", form="+.1f"
     )
     figure.set_size_inches(9.5, 1.2 + 0.32 * len(names))
     csv = shown[[*record.columns, "gain", "gain_low", "gain_high"]].to_csv(index=False)
@@ -181,9 +181,7 @@ def _curves(
             mean = table.groupby(axis)[arm].mean()
             if mean.notna().any():
                 axes.plot(mean.index, 100 * mean, line, color="0.35", label=f"{arm}, mean")
-        positive = bool((values > 0).all())
-        if positive and values.max() / values.min() >= 8:
-            axes.set_xscale("log")
+        mark_sizes(axes, values)
         axes.set_xlabel(axis)
         axes.set_ylabel("accuracy, %")
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
