@@ -198,7 +198,7 @@ def _supervised(
 def _judged(arm: str, values: FloatArray, law: str, r2: float) -> tuple[list[_Line], str]:
     if r2 >= STRAIGHT and np.isfinite(values).all():
         return [_Line(arm, values, law)], f"{law}; R² {r2:.2f} over {len(values)} sizes."
-    return [], f"no theory line: {law} explains the points badly (R² {r2:.2f})."
+    return [], f"no theory line: {law} explains the points badly (R² {max(r2, 0.0):.2f})."
 
 
 def _drawn(axis: str, found: list[Any]) -> "Figure":
