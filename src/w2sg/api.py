@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg.diagnostics import Ledger
+from w2sg.diagnostics.controls import Explanation
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
 from w2sg.runs.store import digest, explained, write_atomically, write_json
@@ -103,6 +104,20 @@ class Result:
 
         write_atomically(Path(path), render(self.outcome, self.forecast))
         return Path(path)
+
+    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
+        """Return why it gained: matched controls on frozen features, each with its interval.
+
+        Computed once and kept in the store; nothing is fine-tuned.
+
+        Args:
+            untrained: Whether to make the features of an untrained network of the student's
+                shape; without them that control is withheld.
+            watch: Called with every event.
+        """
+        from w2sg.runs.explain import explain
+
+        return explain(self.outcome, untrained=untrained, watch=watch)
 
     def best_arm(self) -> str:
         """Return the arm that labels new rows: the most accurate one that is a trained student."""

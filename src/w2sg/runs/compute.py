@@ -185,6 +185,8 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         call.given["model"],
         [rows[name][0] for name in ids],
         None if pairs[0] is None else [str(pair) for pair in pairs],
+        layers=settings.get("layers"),
+        untrained=settings.get("untrained"),
         max_length=settings["max_length"],
         precision=settings["precision"],
         progress=lambda done, total: context.progress("features", done, total, None),
