@@ -257,7 +257,7 @@ def load(
     ...
     w2sg.spec.SpecError: student.epoch = 1: unknown field; did you mean 'epochs'?
     """
-    tables = _read(Path(source)) if isinstance(source, str | Path) else _copy(source)
+    tables = read_toml(source) if isinstance(source, str | Path) else _copy(source)
     for dotted, value in (overrides or {}).items():
         *parents, last = dotted.split(".")
         table = tables
@@ -270,6 +270,27 @@ def load(
         return Spec.model_validate(tables)
     except ValidationError as error:
         raise SpecError("\n".join(_sentences(error))) from None
+
+
+def read_toml(path: str | Path, what: str = "spec") -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Args:
+        path: Of the file.
+        what: What it is, for the messages.
+
+    Raises:
+        SpecError: The file is not there, cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        why = "does not exist; give the path of a TOML file"
+    except tomllib.TOMLDecodeError as error:
+        why = f"is not TOML: {error}"
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"cannot be read: {error}"
+    raise SpecError(f"{what} {str(path)!r} {why}")
 
 
 def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
@@ -334,19 +355,6 @@ def _toml(value: Any) -> str:
         for c in str(value)
     )
     return f'"{escaped}"'
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SpecError(
-            f"spec {str(path)!r} does not exist; give the path of a TOML file"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"spec {str(path)!r} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"spec {str(path)!r} is not TOML: {error}") from None
 
 
 def _copy(tables: Mapping[str, Any]) -> dict[str, Any]:

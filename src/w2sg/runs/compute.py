@@ -289,9 +289,6 @@ _COMPUTE: Mapping[str, Callable[[Call, Context], tuple[dict[str, Any], Save]]] =
 
 
 def _truth(parts: Parts) -> NDArray[np.int64]:
-    known = (
-        {}
-        if parts.hidden is None
-        else dict(zip(parts.hidden.ids, parts.hidden.labels, strict=True))
-    )
+    hidden = parts.hidden
+    known = {} if hidden is None else dict(zip(hidden.ids, hidden.labels, strict=True))
     return np.array([known.get(name, -1) for name in parts.unlabelled.ids], dtype=np.int64)

@@ -85,7 +85,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
         update={"run": spec.run.model_copy(update={"seeds": (seed,), "preview": False})}
     )
     tables = labelled_data.read(spec.data, keep=teacher_columns(spec.teacher))
-    run = Execution(store, tell, tables=tables, data=spec.data, loggers=())
+    run = Execution(store, tell, tables=tables, data=spec.data)
     data = data_calls(quick, tables.fingerprints)
     for call in data.values():
         _ensure(run, call)

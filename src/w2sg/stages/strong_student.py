@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from w2sg.losses import Loss
     from w2sg.models.backbone import Classifier
+    from w2sg.train.loggers import Loggers
 
 VERSION = 2
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
@@ -114,7 +115,7 @@ def train(
     folder: Path,
     start: "Mapping[str, torch.Tensor] | None" = None,
     progress: Callable[[str, int, int, float | None], None] | None = None,
-    loggers: tuple[str, ...] = (),
+    loggers: "Loggers | None" = None,
     checkpoint_seconds: float = 300.0,
 ) -> TrainedStudent:
     """Fine-tune the model on all parts together and ask it about the test part.
@@ -128,7 +129,7 @@ def train(
         folder: Where checkpoints live while it trains.
         start: Weights to go on from, as an earlier training left them.
         progress: Called with what is being done, how far, of how many, and the loss.
-        loggers: Names of loggers that the Trainer knows.
+        loggers: What else is told of each step.
         checkpoint_seconds: Time between two checkpoints.
 
     Raises:
@@ -194,6 +195,7 @@ def train(
         "best_step": training.best_step,
         "train_seconds": training.seconds,
         "resumed_from": training.resumed_from,
+        "processes": training.processes,
         "n_truncated": encoded.n_truncated,
         "n_truncated_test": asked.n_truncated,
         "n_trainable": policy.trainable,
