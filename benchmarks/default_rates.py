@@ -1,4 +1,4 @@
-"""One cell of the table in docs/defaults.md: SET POLICY RATE HEAD_RATE → accuracy and log loss."""
+"""One cell of the table in docs/defaults.md: SET POLICY RATE HEAD_RATE [EPOCHS]."""
 
 import os
 import sys
@@ -17,7 +17,9 @@ SHARED = Path(os.environ.get("W2SG_SHARED_DATA", Path(__file__).parents[2] / "sh
 N = 1000
 
 
-def cell(name: str, policy: str, lr: float, lr_head: float) -> tuple[float, float]:
+def cell(
+    name: str, policy: str, lr: float, lr_head: float, epochs: float = 2.0
+) -> tuple[float, float]:
     """Return accuracy and log loss on rows that the training did not see."""
     rows = pd.read_parquet(SHARED / "text" / f"{name}.parquet").sample(frac=1, random_state=0)
     rows = rows[rows.split == "train"]
@@ -30,7 +32,7 @@ def cell(name: str, policy: str, lr: float, lr_head: float) -> tuple[float, floa
         layers=None,
         policy=policy,
         method="full",
-        epochs=2.0,
+        epochs=epochs,
         lr=lr,
         lr_head=lr_head,
         ratio=1.0,
@@ -59,8 +61,8 @@ def cell(name: str, policy: str, lr: float, lr_head: float) -> tuple[float, floa
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
-        print("usage: default_rates.py SET POLICY RATE HEAD_RATE; see docs/defaults.md")
+    if len(sys.argv) < 5:
+        print("usage: default_rates.py SET POLICY RATE HEAD_RATE [EPOCHS]; see docs/defaults.md")
         raise SystemExit(0)
-    accuracy, log_loss = cell(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))
+    accuracy, log_loss = cell(sys.argv[1], sys.argv[2], *map(float, sys.argv[3:]))
     print(*sys.argv[1:], f"accuracy {accuracy:.3f} log loss {log_loss:.3f}")

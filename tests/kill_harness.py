@@ -2,7 +2,8 @@
 
 Run as ``python kill_harness.py SPEC.json KILLS WORKERS SECONDS``: imports everything once and forks
 each sweep, so that a kill costs no import; a kill comes within SECONDS of the start. A sweep that
-finishes between two kills loses two random stages, so that there is always something to do.
+finishes between two kills loses two random stages, so that there is always something to do. On a
+busy machine SECONDS grows until a kill has met a training that had written a checkpoint.
 """
 
 import json
@@ -43,7 +44,11 @@ def children(pid):
 def main(spec, n_kills, workers, seconds):
     rng = random.Random(0)
     kills = {"parent": 0, "worker": 0, "finished between": 0}
-    while kills["parent"] + kills["worker"] < n_kills:
+    work = Path(spec["run"]["store"]) / "work"
+    in_the_middle = False
+    while kills["parent"] + kills["worker"] < n_kills or not in_the_middle:
+        if not in_the_middle:
+            seconds *= 1.1
         child = start(spec, workers)
         until = time.monotonic() + rng.uniform(0.0, seconds)
         ended = 0
@@ -56,6 +61,7 @@ def main(spec, n_kills, workers, seconds):
             for folder in rng.sample(sorted(stages.iterdir()), 2):
                 shutil.rmtree(folder)
             continue
+        in_the_middle |= any(work.glob("*/checkpoint-*/complete"))
         others = children(child)
         if others and rng.random() < 0.5:
             os.kill(rng.choice(others), signal.SIGKILL)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg.diagnostics import Ledger
+from w2sg.diagnostics.controls import Explanation
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
-from w2sg.runs.store import digest, write_atomically, write_json
+from w2sg.runs.store import digest, explained, write_atomically, write_json
 from w2sg.spec import Spec, load, to_toml
 
 if TYPE_CHECKING:
@@ -104,6 +105,20 @@ class Result:
         write_atomically(Path(path), render(self.outcome, self.forecast))
         return Path(path)
 
+    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
+        """Return why it gained: matched controls on frozen features, each with its interval.
+
+        Computed once and kept in the store; nothing is fine-tuned.
+
+        Args:
+            untrained: Whether to make the features of an untrained network of the student's
+                shape; without them that control is withheld.
+            watch: Called with every event.
+        """
+        from w2sg.runs.explain import explain
+
+        return explain(self.outcome, untrained=untrained, watch=watch)
+
     def best_arm(self) -> str:
         """Return the arm that labels new rows: the most accurate one that is a trained student."""
         order = [arm for arm in self.facts["best"]["order"] if arm != "teacher"]
@@ -170,6 +185,8 @@ def run(
     *,
     watch: Watch | None = None,
     loggers: tuple[str, ...] = (),
+    processes_per_training: int = 1,
+    checkpoint_seconds: float = 300.0,
 ) -> Result:
     """Run a spec: what is stored is loaded, the rest is computed, the report is written.
 
@@ -178,6 +195,8 @@ def run(
         overrides: Dotted fields, such as ``{"student.epochs": 1}``.
         watch: Called with every event, for progress.
         loggers: Names of loggers that trainings report to: tensorboard, wandb, mlflow, trackio.
+        processes_per_training: How many share a training, one GPU each where there are any.
+        checkpoint_seconds: Time between two checkpoints of a training.
 
     Returns:
         The result; its folder holds ``spec.toml``, ``result.json`` and ``report.html``.
@@ -191,9 +210,16 @@ def run(
         raise ValueError("overrides are for a file or a mapping; this spec is already validated")
     checked = spec if isinstance(spec, Spec) else load(spec, overrides)
     checked = with_stored_model(checked)
-    outcome = execute(checked, watch=watch, loggers=loggers)
-    result = keep(outcome)
-    result.report(result.folder / "report.html")
+    outcome = execute(
+        checked,
+        watch=watch,
+        loggers=loggers,
+        processes_per_training=processes_per_training,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    with explained(outcome.store.root):
+        result = keep(outcome)
+        result.report(result.folder / "report.html")
     return result
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from w2sg._arrays import FloatArray
+    from w2sg.report.sweep_laws import CellErrors
 
 NUMBERS = (
     "teacher",
@@ -142,7 +143,25 @@ class SweepResult:
         """Return the page of the sweep as HTML."""
         from w2sg.report.sweep_page import render_sweep
 
-        return render_sweep(self.record, self.table())
+        return render_sweep(self.record, self.table(), self.errors())
+
+    def errors(self) -> "list[CellErrors | None]":
+        """Return the Brier scores of each cell, ``None`` where it is not finished."""
+        from w2sg.report.sweep_laws import CellErrors
+
+        found: list[CellErrors | None] = []
+        for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
+            data = stored(self.store, next(iter(cell.data.values())))
+            student = evaluation and stored(
+                self.store, next(k for r, k in evaluation.needs.items() if r.startswith("student/"))
+            )
+            if evaluation is None or data is None or not student:
+                found.append(None)
+                continue
+            brier = {arm: m["brier"] for arm, m in evaluation.facts["metrics"].items()}
+            policy, rows = student.body["spec"]["policy"], data.facts["rows"]
+            found.append(CellErrors(policy, rows["unlabelled"], brier))
+        return found
 
     def report(self, path: str | Path) -> Path:
         """Write the page and return its path."""

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg.api import keep, run_id, with_stored_model
+from w2sg.runs import together
 from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
 from w2sg.runs.launch import Launcher, Task
+from w2sg.runs.machine import visible_gpus
 from w2sg.runs.scheduler import Scheduler
-from w2sg.runs.store import Manifest, Store
+from w2sg.runs.store import Manifest, Store, explained
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
 from w2sg.runs.sweep_record import (
     read_record,
@@ -19,8 +21,9 @@ from w2sg.runs.sweep_record import (
     sweep_folder,
     write_record,
 )
-from w2sg.runs.sweep_spec import SweepSpec, load_sweep
+from w2sg.runs.sweep_spec import SweepSpec, load_sweep, shown
 from w2sg.sweep_results import SweepResult
+from w2sg.train.loggers import check as check_loggers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +72,7 @@ def sweep(
     retry_failed: bool = False,
     watch: Watch | None = None,
     loggers: tuple[str, ...] = (),
+    processes_per_training: int = 1,
 ) -> "pd.DataFrame":
     """Run a sweep and return a tidy table, one row per cell.
 
@@ -83,6 +87,7 @@ def sweep(
         retry_failed: Compute stages again that failed before.
         watch: Called with every event.
         loggers: Names of loggers that trainings report to: tensorboard, wandb, mlflow, trackio.
+        processes_per_training: How many share a training, one GPU each where there are any.
 
     Returns:
         A column for each swept key, then ``teacher, student, ceiling``, then ``gain, pgr,
@@ -103,6 +108,7 @@ def sweep(
         retry_failed=retry_failed,
         watch=watch,
         loggers=loggers,
+        processes_per_training=processes_per_training,
     )
     table = result.table()
     missing = [m is None for m in result.evaluations()]
@@ -125,6 +131,7 @@ def run_sweep(
     retry_failed: bool = False,
     watch: Watch | None = None,
     loggers: tuple[str, ...] = (),
+    processes_per_training: int = 1,
     stage_timeout: float | None = None,
     checkpoint_seconds: float = 300.0,
     planned: Callable[[Prepared], None] | None = None,
@@ -139,18 +146,25 @@ def run_sweep(
         retry_failed: Compute stages again that failed before.
         watch: Called with every event.
         loggers: Names of loggers.
+        processes_per_training: How many share a training.
         stage_timeout: Most seconds of one stage.
         checkpoint_seconds: Time between two checkpoints of a training.
         planned: Called when the plan is made, before anything is computed.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
+    check_loggers(loggers)
+    together.refuse_outer_launch()
+    if launcher is None:  # elsewhere there may be more of them than here
+        together.refuse_few_gpus(processes_per_training)
     told = watch or (lambda _: None)
     checked = checked_sweep(spec, overrides)
     prepared = prepare(checked, watch=told, write=True)
+    together.refuse_small_batches(prepared.plan.calls.values(), processes_per_training)
     folder = sweep_folder(checked)
     runs = [run_id(cell.spec) for cell in checked.cells]
-    record = write_record(folder, checked, prepared.plan, runs)
+    with explained(checked.store):
+        record = write_record(folder, checked, prepared.plan, runs)
     if planned is not None:
         planned(prepared)
     progress = Scheduler(
@@ -162,14 +176,16 @@ def run_sweep(
             loggers=loggers,
             limit_seconds=stage_timeout,
             checkpoint_seconds=checkpoint_seconds,
+            processes=processes_per_training,
         ),
-        launcher or on_this_machine(workers),
+        launcher or on_this_machine(workers, processes_per_training),
         told,
         done=set(prepared.facts),
     ).run()
     result = SweepResult(record, folder, Store(checked.store), progress)
-    _keep_runs(result, prepared)
-    result.report(folder / "report.html")
+    with explained(checked.store):
+        _keep_runs(result, prepared)
+        result.report(folder / "report.html")
     return result
 
 
@@ -250,7 +266,10 @@ def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = 
     facts: dict[str, Mapping[str, Any]] = {}
     for cell, given in zip(spec.cells, data, strict=True):
         run = Execution(store, watch, tables=given.tables, data=cell.spec.data)
-        for call in given.calls.values():
+        varied = [f"{k}={shown(v)}" for k, v in cell.settings.items() if k.startswith("data.")]
+        for plain in given.calls.values():
+            label = f"{plain.label} [{', '.join(varied)}]" if varied else plain.label
+            call = replace(plain, label=label)
             if call.key in facts:
                 continue
             manifest, _ = store.read(call.key)
@@ -272,12 +291,23 @@ def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = 
     return Prepared(spec, plan, tuple(data), facts)
 
 
-def on_this_machine(workers: int) -> Launcher:
-    """Return what computes on this machine: in this process, or in so many others."""
-    from w2sg.runs.launch.in_process import InProcess
-    from w2sg.runs.launch.processes import Processes, visible_gpus
+def on_this_machine(workers: int, processes_per_training: int = 1) -> Launcher:
+    """Return what computes on this machine: in this process, or in so many others.
 
-    return InProcess() if workers == 1 else Processes(workers, gpus=visible_gpus())
+    Args:
+        workers: How many.
+        processes_per_training: GPUs that each of them gets, where there are any.
+    """
+    from w2sg.runs.launch.in_process import InProcess
+    from w2sg.runs.launch.processes import Processes
+
+    if workers == 1:
+        return InProcess()
+    gpus, share = visible_gpus(), processes_per_training
+    whole = len(gpus) - len(gpus) % share
+    return Processes(
+        workers, gpus=tuple(",".join(gpus[i : i + share]) for i in range(0, whole, share))
+    )
 
 
 def _nothing_to_load(key: str) -> Any:

@@ -15,6 +15,7 @@ app = App(
 COMMANDS = {
     "run": ("run:run", "Run a spec: teacher, pseudo-labels, student, references, report."),
     "preflight": ("preflight:preflight", "Will it help? A forecast before any training."),
+    "explain": ("explain:explain", "Why did it gain? Matched controls on frozen features."),
     "sweep": ("sweep:sweep", "Run many cells as one plan; nothing is computed twice."),
     "compare": ("compare:compare", "What a swept key changes, paired by seed and item."),
     "report": ("report:report", "Write the page of a finished run again."),

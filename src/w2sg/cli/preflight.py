@@ -7,8 +7,10 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from w2sg.runs.preflight import Preflight
+    from w2sg.studies.track_record import Assessment
 
 
 def preflight(
@@ -111,7 +113,6 @@ def _show_record(as_json: bool) -> int:
     from dataclasses import asdict
 
     from rich.console import Console
-    from rich.table import Table
 
     from w2sg.forecast.record import packaged_record
     from w2sg.studies.track_record import assess
@@ -119,11 +120,23 @@ def _show_record(as_json: bool) -> int:
     record = packaged_record()
     if not record.cells:
         raise ValueError("this w2sg comes without a track record; see docs/how-to/preflight.md")
-    found = assess(record)
+    kinds = dict.fromkeys(cell.kind for cell in record.cells)
+    found = {kind: assess(record, kind=kind) for kind in kinds}
     if as_json:
-        print(json.dumps(asdict(found), indent=1, allow_nan=False))
+        told = {kind: asdict(assessment) for kind, assessment in found.items()}
+        print(json.dumps(told, indent=1, allow_nan=False))
         return 0
     console = Console(highlight=False)
+    for assessment in found.values():
+        console.print(_record_table(assessment))
+        for line in assessment.lines():
+            console.print(line, markup=False)
+    return 0
+
+
+def _record_table(found: "Assessment") -> "Table":
+    from rich.table import Table
+
     table = Table(title="Every forecast made without its family of data", title_justify="left")
     for name in ("cell", "gain forecast", "interval", "gain", "recommended", "regret"):
         table.add_column(name, justify="left" if name in ("cell", "recommended") else "right")
@@ -137,7 +150,4 @@ def _show_record(as_json: bool) -> int:
             row.way,
             f"{100 * row.regret:.1f}",
         )
-    console.print(table)
-    for line in found.lines():
-        console.print(line, markup=False)
-    return 0
+    return table

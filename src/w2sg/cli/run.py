@@ -34,6 +34,8 @@ def run(
     store: str | None = None,
     set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
     log_to: Annotated[tuple[str, ...], Parameter(name=["--log-to"], negative=())] = (),
+    processes_per_training: int = 1,
+    checkpoint_minutes: float = 5.0,
 ) -> int:
     """Run the whole experiment and write its report.
 
@@ -77,6 +79,10 @@ def run(
         Any field, as in --set student.lr=1e-4; may be repeated.
     log_to
         tensorboard, wandb, mlflow or trackio; may be repeated.
+    processes_per_training
+        Processes that share each training, one GPU each; torchrun starts them.
+    checkpoint_minutes
+        Time between two checkpoints of a training; a killed run goes on from the last.
     """
     from w2sg.api import run as run_spec
     from w2sg.spec import SpecError, parse_overrides
@@ -107,7 +113,12 @@ def run(
     console = Console(highlight=False)
     with Live(console) as live:
         result = run_spec(
-            {"data": {}} if spec is None else spec, overrides, watch=live.watch, loggers=log_to
+            {"data": {}} if spec is None else spec,
+            overrides,
+            watch=live.watch,
+            loggers=log_to,
+            processes_per_training=processes_per_training,
+            checkpoint_seconds=60 * checkpoint_minutes,
         )
     show(result, console)
     return 0

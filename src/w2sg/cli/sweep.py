@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from w2sg.sweeps import DryRun
 
 LAUNCHERS = ("local", "ray", "slurm")
+SHOWN = 3  # stages that failed alike
 UNITS = {"kl": "nats of cross-entropy", "squared": "squared error"}
 
 
@@ -29,8 +30,9 @@ def sweep(
     launcher: str = "local",
     address: str | None = None,
     partition: str | None = None,
-    gpus_per_training: float = 0.0,
-    cpus_per_training: float = 1.0,
+    processes_per_training: int = 1,
+    gpus_per_training: float | None = None,
+    cpus_per_training: float | None = None,
     memory_per_training: float | None = None,
     hours_per_job: float = 4.0,
     retry_failed: Annotated[bool, Parameter(negative="")] = False,
@@ -49,17 +51,19 @@ def sweep(
     dry_run
         Show the plan, what is cached, estimated hours and advised seeds; compute nothing.
     workers
-        Processes on this machine; by default one per GPU, or one for every four cores.
+        Stages at once on this machine; by default one per GPU, or one for every four cores.
     launcher
         local, ray or slurm.
     address
         Of a Ray cluster: auto, or host:port.
     partition
         Of Slurm.
+    processes_per_training
+        Processes that share each training, one GPU each; torchrun starts them.
     gpus_per_training
-        GPUs of one training, fractions allowed with Ray.
+        GPUs of one training, with Ray and Slurm; fractions allowed with Ray.
     cpus_per_training
-        Cores of one training, with Ray and Slurm.
+        Cores of one training, with Ray and Slurm; by default one for each process.
     memory_per_training
         GB of one training, with Ray and Slurm.
     hours_per_job
@@ -84,7 +88,14 @@ def sweep(
         raise SpecError(f"--launcher {launcher!r}: must be one of {', '.join(LAUNCHERS)}")
     console = Console(highlight=False)
     overrides = parse_overrides(set)
-    n_workers = workers or default_workers()
+    n_workers = workers or default_workers(processes_per_training)
+    cpus = processes_per_training if cpus_per_training is None else cpus_per_training
+    gpus = gpus_per_training or 0.0
+    if 0 < gpus < processes_per_training > 1:
+        raise SpecError(
+            f"--gpus-per-training {gpus:g}: each of --processes-per-training "
+            f"{processes_per_training} needs a GPU of its own"
+        )
     if dry_run:
         show_plan(sweeps.dry_run(spec, overrides, target=detect / 100), n_workers, console)
         return 0
@@ -94,7 +105,7 @@ def sweep(
     if launcher == "ray":
         from w2sg.runs.launch.ray import Ray, Share
 
-        share = Share(cpus_per_training, gpus_per_training, memory)
+        share = Share(cpus, gpus, memory)
         elsewhere = Ray(address=address, training=share)
     elif launcher == "slurm":
         from w2sg.runs.launch.slurm import Slurm
@@ -102,8 +113,8 @@ def sweep(
         elsewhere = Slurm(
             checked.store / "slurm",
             partition=partition,
-            cpus=max(1, round(cpus_per_training)),
-            gpus=round(gpus_per_training),
+            cpus=max(1, round(cpus)),
+            gpus=round(gpus),
             memory=memory,
             hours=hours_per_job,
         )
@@ -115,6 +126,7 @@ def sweep(
             retry_failed=retry_failed,
             watch=live.watch,
             loggers=log_to,
+            processes_per_training=processes_per_training,
             stage_timeout=None if stage_timeout is None else 3600 * stage_timeout,
             checkpoint_seconds=60 * checkpoint_minutes,
             planned=live.planned,
@@ -123,11 +135,11 @@ def sweep(
     return 0 if result.finished else 1
 
 
-def default_workers() -> int:
-    """Return one worker per GPU, or one for every four cores."""
-    from w2sg.runs.launch.processes import cores, visible_gpus
+def default_workers(processes: int = 1) -> int:
+    """Return one worker for each GPU, or for every four cores, that each process has."""
+    from w2sg.runs.machine import cores, visible_gpus
 
-    return len(visible_gpus()) or max(1, cores() // 4)
+    return max(1, (len(visible_gpus()) or cores() // 4) // max(1, processes))
 
 
 def show_plan(found: "DryRun", workers: int, console: Console) -> None:
@@ -181,13 +193,21 @@ def show(result: "SweepResult", console: Console) -> None:
         console.print(f"  {who}: {reason}", style="dim", markup=False)
     failures = result.failures()
     if failures:
-        console.print(f"{len(failures)} stages failed; `w2sg sweep … --retry-failed` repeats them:")
+        number = f"{len(failures)} stage{'s' * (len(failures) > 1)} failed"
+        console.print(f"{number}; `w2sg sweep … --retry-failed` repeats what failed:")
+        alike: dict[tuple[str, ...], list[str]] = {}
         for key, manifest in failures.items():
             what = manifest.facts["failure"]
-            console.print(f"  {key[:12]} {result.record.labels.get(key, '')}", markup=False)
-            console.print(f"    {what['kind']}: {what['what']}", markup=False)
-            if what["advice"]:
-                console.print(f"    {what['advice']}", markup=False)
+            told = (f"{what['kind']}: {what['what']}", what["advice"])
+            alike.setdefault(told, []).append(f"{key[:12]} {result.record.labels.get(key, '')}")
+        for (what, advice), stages in alike.items():
+            for line in stages[:SHOWN]:
+                console.print(f"  {line}", markup=False)
+            if len(stages) > SHOWN:
+                console.print(f"  and {len(stages) - SHOWN} more, all of them")
+            console.print(f"    {what}", markup=False)
+            if advice:
+                console.print(f"    {advice}", markup=False)
     console.print(f"sweep   {result.folder}", markup=False, soft_wrap=True)
     console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
 

@@ -19,6 +19,7 @@ def forest_plot(
     neutral: float = 0.0,
     axis_label: str = "difference",
     title: str = "",
+    form: str = "+.3f",
 ) -> "Figure":
     """Return a figure with one row per estimate, the first at the top.
 
@@ -31,6 +32,7 @@ def forest_plot(
         neutral: Where the line of no difference stands.
         axis_label: Quantity and unit of the horizontal axis.
         title: Title of the figure.
+        form: How a value is written.
 
     Raises:
         ValueError: Columns of different lengths, or no row.
@@ -54,7 +56,7 @@ def forest_plot(
         face = colour if on else "white"
         axes.plot(value, row, "o", color=colour, markerfacecolor=face, markersize=6)
         axes.annotate(
-            f"{value:+.3f} [{low:+.3f}, {high:+.3f}]",
+            f"{value:{form}} [{low:{form}}, {high:{form}}]",
             (1.02, row),
             xycoords=("axes fraction", "data"),
             va="center",

@@ -46,6 +46,7 @@ def forecast(
     cost: Cost | None = None,
     policy: str = "qv",
     loss: str = "ce",
+    kind: str = "frozen",
     seed: int = 0,
 ) -> Forecast:
     """Forecast a weak-to-strong run from frozen features and the few labels.
@@ -57,6 +58,7 @@ def forecast(
         cost: What one training costs, if known.
         policy: The policy of the run to come.
         loss: Its loss.
+        kind: ``"frozen"`` if it trains heads alone, ``"fine_tuned"`` otherwise.
         seed: Of folds and bootstraps.
 
     Raises:
@@ -78,7 +80,7 @@ def forecast(
     n = evidence.n
     ways = fit_ways(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
     observed = observe(evidence, rehearsal, ways)
-    prediction = predict(observed, known, seed=seed)
+    prediction = predict(observed, known, kind=kind, seed=seed)
     overlay = lay_over(evidence, rehearsal, spaces)
     gap = gain(rehearsal.hits["teacher"], rehearsal.hits["strong_on_labelled"], seed=seed)
     advice = advise(

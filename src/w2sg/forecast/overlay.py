@@ -6,9 +6,9 @@ import numpy as np
 
 from w2sg._arrays import FloatArray
 from w2sg.diagnostics import overlap_from_curves, split_from_curve
+from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.rehearsal import Rehearsal
-from w2sg.forecast.ridge import RidgePath
 from w2sg.forecast.spaces import Spaces
 from w2sg.theory.discrepancy import Dimensions, kappa, risk_summary
 from w2sg.theory.weighted_ridge import from_data

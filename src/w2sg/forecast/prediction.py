@@ -57,7 +57,9 @@ class _Point:
     sd: float
 
 
-def predict(observed: Observed, record: Record, *, seed: int = 0) -> Prediction:
+def predict(
+    observed: Observed, record: Record, *, kind: str = "frozen", seed: int = 0
+) -> Prediction:
     r"""Predict a run from what was measured before it.
 
     A way gains what it wins of the rows on which it differs from the teacher: the share of these
@@ -70,10 +72,13 @@ def predict(observed: Observed, record: Record, *, seed: int = 0) -> Prediction:
     Args:
         observed: What was measured.
         record: Cells to learn from; leave the family of the data out.
+        kind: Of the run to come, ``"frozen"`` (heads alone) or ``"fine_tuned"``; cells of this
+            kind are learned from, all of them where fewer than 8 are of it.
         seed: Of the draws behind the interval of PGR.
     """
-    points = _points(observed, record)
-    widths = _widths(record)
+    alike = record.like(kind)
+    points = _points(observed, alike)
+    widths = _widths(record, kind)
     calibrated = bool(widths)
 
     def value(name: str, low: float, high: float) -> Value:
@@ -84,7 +89,9 @@ def predict(observed: Observed, record: Record, *, seed: int = 0) -> Prediction:
 
     accuracy = {name: value(name, 0.0, 1.0) for name in ("teacher", "ceiling", *WAYS)}
     gain = {way: value(f"gain of {way}", -1.0, 1.0) for way in WAYS}
-    return Prediction(accuracy, gain, _pgr(points, widths, seed), calibrated, len(record.cells))
+    return Prediction(
+        accuracy, gain, _pgr(points, widths, seed), calibrated, len(record.like(kind).cells)
+    )
 
 
 def _points(observed: Observed, record: Record) -> dict[str, _Point]:
@@ -119,16 +126,17 @@ def _target(name: str) -> str:
     return name if name in ("teacher", "ceiling") else "gain" if "gain" in name else "accuracy"
 
 
-def _widths(record: Record) -> dict[str, float]:
+def _widths(record: Record, kind: str) -> dict[str, float]:
     """Target → the 90 % quantile of |outcome − forecast|/sd, each cell forecast without its family.
 
     The quantile is the one of rank ⌈0.9 (m + 1)⌉ of m, which covers a further exchangeable cell.
     """
-    if len({cell.family for cell in record.cells}) < 4:
+    cells = record.like(kind).cells
+    if len({cell.family for cell in cells}) < 4:
         return {}
     found: dict[str, list[float]] = {}
-    for cell in record.cells:
-        points = _points(cell.observed, record.without(cell.family))
+    for cell in cells:
+        points = _points(cell.observed, record.without(cell.family).like(kind))
         outcomes = {
             "teacher": cell.accuracy["teacher"],
             "ceiling": cell.accuracy["ceiling"],

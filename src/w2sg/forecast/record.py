@@ -74,6 +74,11 @@ class Record:
         """Return the record without one family."""
         return Record(tuple(cell for cell in self.cells if cell.family != family))
 
+    def like(self, kind: str) -> "Record":
+        """Return the cells of one kind, or all where fewer than 8 are of that kind."""
+        cells = tuple(cell for cell in self.cells if cell.kind == kind)
+        return Record(cells) if len(cells) >= LEAST_CELLS else self
+
     def advantage(self, way: str) -> Advantage:
         """Return the advantage of a way over the teacher: Σ gain / Σ disputed share, and its worth.
 

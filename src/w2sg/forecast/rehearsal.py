@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.evidence import Evidence
-from w2sg.forecast.ridge import RidgePath
 from w2sg.forecast.ways import WAYS, fit_ways
 
 FOLDS = 5

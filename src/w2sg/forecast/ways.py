@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2sg._arrays import FloatArray
-from w2sg.forecast.ridge import Head, RidgePath, as_labels
+from w2sg.diagnostics.ridge_path import Head, RidgePath, as_labels
 
 WAYS = ("strong_on_labelled", "student", "student_then_labels", "self_training", "mixed")
 

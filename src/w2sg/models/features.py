@@ -1,6 +1,7 @@
 """Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def pooled_features(
     pairs: Sequence[str] | None = None,
     *,
     layers: int | None = None,
+    untrained: int | None = None,
     max_length: int = 256,
     precision: str = "float32",
     progress: Callable[[int, int], None] | None = None,
@@ -42,6 +44,7 @@ def pooled_features(
         texts: n texts.
         pairs: Second texts.
         layers: Stop after so many layers, counted from 1; 0 is the embedding.
+        untrained: Seed of random weights in place of the model's own, for a network of its shape.
         max_length: Longest text in tokens.
         precision: Of the forward pass, ``float32`` or ``bfloat16``.
         progress: Called with texts done and their number.
@@ -53,8 +56,9 @@ def pooled_features(
         ValueError: There is no such model or layer, or a feature is not finite.
     """
     if pairs is None:
-        return _encode_all(model, texts, layers, max_length, precision, progress)
-    both = _encode_all(model, [*texts, *pairs], layers, max_length, precision, progress)
+        return _encode_all(model, texts, layers, untrained, max_length, precision, progress)
+    everything = [*texts, *pairs]
+    both = _encode_all(model, everything, layers, untrained, max_length, precision, progress)
     u, v = both[: len(texts)], both[len(texts) :]
     return np.hstack([u, v, np.abs(u - v), u * v])
 
@@ -88,16 +92,15 @@ def _encode_all(
     model: str,
     texts: Sequence[str],
     layers: int | None,
+    untrained: int | None,
     max_length: int,
     precision: str,
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
     import torch
-    from transformers import AutoModel
 
-    where = locate(model)
+    network = _network(model, untrained)
     with quiet(), explained(model):
-        network = AutoModel.from_pretrained(where, dtype=torch.float32).eval()
         tokenizer = load_tokenizer(model)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -125,3 +128,16 @@ def _encode_all(
         raise ValueError(f"model {model!r} gives features that are not finite")
     row_of = {text: i for i, text in enumerate(unique)}
     return out[[row_of[text] for text in texts]]
+
+
+def _network(model: str, untrained: int | None) -> Any:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    where = locate(model)
+    with quiet(), explained(model):
+        if untrained is None:
+            return AutoModel.from_pretrained(where, dtype=torch.float32).eval()
+        with torch.random.fork_rng():
+            torch.manual_seed(untrained)
+            return AutoModel.from_config(AutoConfig.from_pretrained(where)).float().eval()

@@ -12,6 +12,7 @@ from w2sg.figures import new_figure, to_svg
 from w2sg.figures.canvas import PALETTE
 from w2sg.figures.forest import forest_plot
 from w2sg.figures.value_map import value_map
+from w2sg.report.sweep_laws import CellErrors, lay_over, mark_sizes
 from w2sg.runs.sweep_record import SweepRecord
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Drawing:
         title: What it shows.
         svg: Its text.
         csv: The numbers in it.
+        notes: Sentences below it.
     """
 
     name: str
     title: str
     svg: str
     csv: str
+    notes: tuple[str, ...] = ()
 
     @property
     def svg_link(self) -> str:
@@ -50,12 +53,15 @@ class Drawing:
         return f"data:text/csv;charset=utf-8,{quote(self.csv)}"
 
 
-def render_sweep(record: SweepRecord, table: "pd.DataFrame") -> str:
+def render_sweep(
+    record: SweepRecord, table: "pd.DataFrame", errors: Sequence[CellErrors | None] = ()
+) -> str:
     """Return the page of a sweep as HTML; equal results give equal bytes.
 
     Args:
         record: What was planned.
         table: One row per cell, as `w2sg.sweeps.SweepResult.table` gives it, with its reasons.
+        errors: Squared errors of each cell, for the laws of learning curves.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -66,7 +72,7 @@ def render_sweep(record: SweepRecord, table: "pd.DataFrame") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawings = [_forest(record, table), *_curves(record, table), _heat_map(record, table)]
+    drawings = [_forest(record, table), *_curves(record, table, errors), _heat_map(record, table)]
     return environment.get_template("sweep.html").render(
         record=record,
         answer=answer(record, table),
@@ -129,19 +135,25 @@ def _forest(record: SweepRecord, table: Frame) -> Drawing | None:
     if shown.empty or len(shown) > LARGEST_FOREST:
         return None
     names = [_clipped(" · ".join(map(str, row))) for row in shown[[*record.columns]].to_numpy()]
-    columns = [[float(value) for value in shown[n]] for n in ("gain", "gain_low", "gain_high")]
+    columns = [[100 * float(v) for v in shown[n]] for n in ("gain", "gain_low", "gain_high")]
     decided = (shown["gain_low"] > 0) | (shown["gain_high"] < 0)
     figure = forest_plot(
-        names, *columns, marked=list(decided), axis_label="student − teacher, accuracy"
+        names, *columns, marked=list(decided), axis_label="student − teacher, points", form="+.1f"
     )
     figure.set_size_inches(9.5, 1.2 + 0.32 * len(names))
     csv = shown[[*record.columns, "gain", "gain_low", "gain_high"]].to_csv(index=False)
     return _drawing("gains", f"Student minus teacher by {', '.join(record.columns)}", figure, csv)
 
 
-def _curves(record: SweepRecord, table: Frame) -> list[Drawing]:
-    """One figure for every swept number: accuracy against it, a line for each other setting."""
+def _curves(
+    record: SweepRecord, table: Frame, errors: Sequence[CellErrors | None]
+) -> list[Drawing]:
+    """One figure for every swept number: accuracy against it, a line for each other setting.
+
+    A second one, with theory, where the laws of learning curves apply.
+    """
     found = []
+    told = list(errors) or [None] * len(table)
     for axis in record.columns:
         values = table[axis]
         numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
@@ -169,16 +181,22 @@ def _curves(record: SweepRecord, table: Frame) -> list[Drawing]:
             mean = table.groupby(axis)[arm].mean()
             if mean.notna().any():
                 axes.plot(mean.index, 100 * mean, line, color="0.35", label=f"{arm}, mean")
-        positive = bool((values > 0).all())
-        if positive and values.max() / values.min() >= 8:
-            axes.set_xscale("log")
+        mark_sizes(axes, values)
         axes.set_xlabel(axis)
         axes.set_ylabel("accuracy, %")
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
         title = f"Student against {axis}; bands: the gain's interval above the teacher"
         csv = table[[*record.columns, "teacher", "student", "ceiling", "gain_low", "gain_high"]]
         name = f"curve-{axis.replace('.', '-')}"
-        found.append(_drawing(name, title, figure, csv.to_csv(index=False)))
+        settings = [", ".join(map(str, row)) for row in table[others].to_numpy()]
+        laws = lay_over(axis, list(values), settings, told)
+        notes = () if laws.figure else laws.notes
+        found.append(_drawing(name, title, figure, csv.to_csv(index=False), notes))
+        if laws.figure:
+            numbers = table.__class__(laws.rows, columns=["setting", axis, "arm", "brier", "law"])
+            title = f"Squared error against {axis}, with the laws of learning curves"
+            lines = numbers.to_csv(index=False)
+            found.append(_drawing(f"{name}-laws", title, laws.figure, lines, laws.notes))
     return found
 
 
@@ -203,8 +221,10 @@ def _heat_map(record: SweepRecord, table: Frame) -> Drawing | None:
     return _drawing("gain-map", title, figure, grid.to_csv())
 
 
-def _drawing(name: str, title: str, figure: "Figure", csv: str) -> Drawing:
-    return Drawing(name, title, to_svg(figure), csv)
+def _drawing(
+    name: str, title: str, figure: "Figure", csv: str, notes: tuple[str, ...] = ()
+) -> Drawing:
+    return Drawing(name, title, to_svg(figure), csv, notes)
 
 
 def _clipped(name: str) -> str:

@@ -185,6 +185,8 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         call.given["model"],
         [rows[name][0] for name in ids],
         None if pairs[0] is None else [str(pair) for pair in pairs],
+        layers=settings.get("layers"),
+        untrained=settings.get("untrained"),
         max_length=settings["max_length"],
         precision=settings["precision"],
         progress=lambda done, total: context.progress("features", done, total, None),
@@ -287,9 +289,6 @@ _COMPUTE: Mapping[str, Callable[[Call, Context], tuple[dict[str, Any], Save]]] =
 
 
 def _truth(parts: Parts) -> NDArray[np.int64]:
-    known = (
-        {}
-        if parts.hidden is None
-        else dict(zip(parts.hidden.ids, parts.hidden.labels, strict=True))
-    )
+    hidden = parts.hidden
+    known = {} if hidden is None else dict(zip(hidden.ids, hidden.labels, strict=True))
     return np.array([known.get(name, -1) for name in parts.unlabelled.ids], dtype=np.int64)

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from w2sg._version import __version__
-from w2sg.runs.compute import compute
+from w2sg.runs import together
 from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
 from w2sg.runs.resolve import teacher_columns
-from w2sg.runs.store import Manifest, Store, StoreError, failed
+from w2sg.runs.store import Manifest, Store, StoreError, explained, failed
 from w2sg.spec import Spec
 from w2sg.stages import labelled_data
+from w2sg.train.loggers import Loggers
+from w2sg.train.loggers import check as check_loggers
 
 State = Literal["cached", "started", "progress", "done", "failed", "damaged"]
 
@@ -86,9 +88,16 @@ class Execution:
     """Computes calls against a store; knows nothing of specs."""
 
     def __init__(
-        self, store: Store, watch: Watch, *, retry_failed: bool = True, **context: Any
+        self,
+        store: Store,
+        watch: Watch,
+        *,
+        retry_failed: bool = True,
+        loggers: tuple[str, ...] = (),
+        **context: Any,
     ) -> None:
         self.store, self.watch, self.context = store, watch, context
+        self.loggers = loggers
         self.retry_failed = retry_failed
         self.manifests: dict[str, Manifest] = {}
         self.computed: list[str] = []
@@ -158,10 +167,17 @@ class Execution:
             progress=lambda what, done, total, loss: self.watch(
                 Event("progress", call, what, done, total, loss)
             ),
+            loggers=Loggers(
+                self.loggers,
+                run=f"{call.label} {call.key[:8]}",
+                folder=self.store.root / "logs",
+                work_folder=self.store.work_folder(call.key),
+            ),
             **self.context,
         )
         try:
-            facts, save = compute(call, context)
+            with explained(self.store.root, only_full=True):
+                facts, save = together.compute(call, context)
             manifest = self.store.write(
                 Manifest(
                     key=call.key,
@@ -199,13 +215,22 @@ class Execution:
         return Artifact(self.manifests[key], self.store.folder(key))
 
 
-def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] = ()) -> Outcome:
+def execute(
+    spec: Spec,
+    *,
+    watch: Watch | None = None,
+    loggers: tuple[str, ...] = (),
+    processes_per_training: int = 1,
+    checkpoint_seconds: float = 300.0,
+) -> Outcome:
     """Run a spec against its store and return what lies there.
 
     Args:
         spec: What to run.
         watch: Called with every event.
         loggers: Names of loggers that trainings report to.
+        processes_per_training: How many share a training, one GPU each where there are any.
+        checkpoint_seconds: Time between two checkpoints of a training.
 
     Raises:
         ValueError: The data cannot be read or divided as asked.
@@ -214,16 +239,26 @@ def execute(spec: Spec, *, watch: Watch | None = None, loggers: tuple[str, ...] 
     """
     from w2sg.models.backbone import resolve_precision
 
+    check_loggers(loggers)
+    together.refuse_outer_launch()
+    together.refuse_few_gpus(processes_per_training)
     store = Store(Path(spec.run.store))
     tables = labelled_data.read(spec.data, keep=teacher_columns(spec.teacher))
     run = Execution(
-        store, watch or (lambda _: None), tables=tables, data=spec.data, loggers=loggers
+        store,
+        watch or (lambda _: None),
+        tables=tables,
+        data=spec.data,
+        loggers=loggers,
+        processes=processes_per_training,
+        checkpoint_seconds=checkpoint_seconds,
     )
     data = data_calls(spec, tables.fingerprints)
     for call in data.values():
         _refused_if_unusable(run, call)
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
+    together.refuse_small_batches(plan.calls.values(), processes_per_training)
     run.ensure_all(plan.calls.values())
     return Outcome(
         spec=spec,

@@ -2,7 +2,7 @@
 
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -236,8 +236,16 @@ class Graph:
     ) -> str:
         """Add a training of the strong model; the arm is a label, its sources the identity."""
         how = self.settings
+        rows = self.facts[seed]["rows"]
+        n = rows["labelled"] * ("labelled" in sources)
         if set(sources) == {"labelled"}:
-            how = replace(how, epochs=self.enough_epochs(seed))
+            least = self.spec.student.min_steps * how.batch_size / n
+            how = replace(how, epochs=max(how.epochs, least))
+        else:
+            n += rows["unlabelled"]
+        if self.spec.student.lr == "auto":
+            n_steps = how.epochs * n / how.batch_size
+            how = replace(how, lr=strong_student.default_rates(how.policy, n_steps)[0])
         if not {"pseudo", "own"} & set(sources):
             how = replace(how, patience=0)  # stopping looks at held-out pseudo-labels
         settings = {
@@ -267,11 +275,6 @@ class Graph:
             label=f"{arm}, seed {seed}",
         )
 
-    def enough_epochs(self, seed: int) -> float:
-        """Return the epochs over the labelled part that make at least `min_steps` steps."""
-        n = self.facts[seed]["rows"]["labelled"]
-        return max(self.settings.epochs, self.spec.student.min_steps * self.settings.batch_size / n)
-
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""
         seeds = first_answer_seeds(self.spec)
@@ -280,24 +283,9 @@ class Graph:
             told[f"teacher/{seed}"] = self.teacher(seed)
             told[f"pseudo/{seed}"] = self.pseudo_labels(seed, told[f"teacher/{seed}"], "teacher")
         data = {f"data/{seed}": self.data[seed].key for seed in seeds}
-        names = ("labelled", "unlabelled", "test")
-        parts = {f"{n}/{s}": self.part(s, n) for s in seeds for n in (*names, "hidden")}
-        frozen = {
-            **self.model_identity(self.settings.model),
-            "max_length": self.settings.max_length,
-            "precision": self.settings.precision,
-        }
-        model = {"model": self.settings.model}
-        features = self.add(
-            "features",
-            FEATURES_VERSION,
-            frozen,
-            {"texts": digest(sorted({self.part(s, f"{n}_texts") for s in seeds for n in names}))},
-            needs=data,
-            given=model,
-            role="features",
-            label="frozen features",
-        )
+        names = ("labelled", "unlabelled", "test", "hidden")
+        parts = {f"{n}/{s}": self.part(s, n) for s in seeds for n in names}
+        features = self.features(seeds)
         self.add(
             "first_answer",
             first_answer.VERSION,
@@ -306,6 +294,42 @@ class Graph:
             needs={"features": features, **data, **told},
             role="first_answer",
             label="first answer on frozen features",
+        )
+
+    def features(
+        self,
+        seeds: Iterable[int],
+        *,
+        model: str | None = None,
+        role: str = "features",
+        **how: int | None,
+    ) -> str:
+        """Add the frozen features of all texts of some seeds.
+
+        Args:
+            seeds: The seeds.
+            model: Of which model; the student's by default.
+            role: Role of the features.
+            how: ``layers``, ``untrained`` or ``max_length`` of `pooled_features`, where not as
+                usual.
+        """
+        model = model or self.settings.model
+        settings = {
+            **self.model_identity(model),
+            "max_length": self.settings.max_length,
+            "precision": self.settings.precision,
+            **{name: value for name, value in how.items() if value is not None},
+        }
+        names = ("labelled_texts", "unlabelled_texts", "test_texts")
+        return self.add(
+            "features",
+            FEATURES_VERSION,
+            settings,
+            {"texts": digest(sorted({self.part(s, name) for s in seeds for name in names}))},
+            needs={f"data/{seed}": self.data[seed].key for seed in seeds},
+            given={"model": model},
+            role=role,
+            label="frozen features" if role == "features" else f"frozen features, {role}",
         )
 
     def training_identity(self, settings: Settings) -> dict[str, Any]:

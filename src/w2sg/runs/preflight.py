@@ -19,16 +19,16 @@ from w2sg.forecast.advice import Cost
 from w2sg.forecast.record import Record, packaged_record
 from w2sg.forecast.summary import summarise
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
-from w2sg.runs.graph import FEATURES_VERSION, Call, Graph
+from w2sg.runs.graph import Call, Graph
 from w2sg.runs.payloads import Artifact, read_parts
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, settings_of, teacher_columns
-from w2sg.runs.store import Manifest, Store, digest
+from w2sg.runs.store import Manifest, Store
 from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher
 
-VERSION = 1
+VERSION = 2
 # forward and backward pass of a training step against one forward pass
 STEP_COST = 3.0
 
@@ -85,7 +85,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
         update={"run": spec.run.model_copy(update={"seeds": (seed,), "preview": False})}
     )
     tables = labelled_data.read(spec.data, keep=teacher_columns(spec.teacher))
-    run = Execution(store, tell, tables=tables, data=spec.data, loggers=())
+    run = Execution(store, tell, tables=tables, data=spec.data)
     data = data_calls(quick, tables.fingerprints)
     for call in data.values():
         _ensure(run, call)
@@ -93,7 +93,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
     graph = Graph(quick, data, facts, resolve_precision("auto"))
     parts = read_parts(_artifact(run, data[seed].key))
     _check_labels(parts)
-    features = _features_call(graph, seed)
+    features = graph.features([seed])
     known = packaged_record() if record is None else record
     call = _call(graph, seed, features, known)
     with store.lock(call.key):
@@ -112,6 +112,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
             cost=cost,
             policy=spec.student.policy,
             loss=_name(spec.student.loss),
+            kind="frozen" if spec.student.policy == "head" else "fine_tuned",
             seed=seed,
         )
         manifest = store.write(
@@ -166,25 +167,6 @@ def _ensure(run: Execution, call: Call) -> Manifest:
 
 def _artifact(run: Execution, key: str) -> Artifact:
     return Artifact(run.manifests[key], run.store.folder(key))
-
-
-def _features_call(graph: Graph, seed: int) -> str:
-    names = ("labelled", "unlabelled", "test")
-    frozen = {
-        **graph.model_identity(graph.settings.model),
-        "max_length": graph.settings.max_length,
-        "precision": graph.settings.precision,
-    }
-    return graph.add(
-        "features",
-        FEATURES_VERSION,
-        frozen,
-        {"texts": digest(sorted({graph.part(seed, f"{name}_texts") for name in names}))},
-        needs={f"data/{seed}": graph.data[seed].key},
-        given={"model": graph.settings.model},
-        role="features",
-        label="frozen features",
-    )
 
 
 def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:

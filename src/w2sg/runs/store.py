@@ -1,6 +1,7 @@
 """The store: one folder per key with a manifest and its payload, written whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 STORE_VERSION = 1
+# what safetensors, torch and others say in place of an OSError
+FULL = ("no space left on device", "disk quota exceeded", "failed writing file")
 MANIFEST = "manifest.json"
 
 
@@ -135,7 +138,7 @@ class Store:
         """
         folder = self.root / "locks"
         lock = FileLock(folder / f"{key}.lock")
-        with _explained(self.root):
+        with explained(self.root):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(blocking=wait)
@@ -164,7 +167,7 @@ class Store:
         """
         target = self.folder(manifest.key)
         beside = self.root / "tmp" / f"{manifest.key}-{uuid.uuid4().hex[:8]}"
-        with _explained(self.root):
+        with explained(self.root):
             try:
                 for left_over in beside.parent.glob(f"{manifest.key}-*"):
                     shutil.rmtree(left_over, ignore_errors=True)
@@ -181,7 +184,10 @@ class Store:
                 }
                 whole = Manifest(**{**vars(manifest), "files": files})
                 write_json(beside / MANIFEST, {**vars(whole), "sha256": _own_digest(vars(whole))})
+                mode = (beside / MANIFEST).stat().st_mode
                 for path in beside.rglob("*"):
+                    if path.is_file():  # safetensors keeps others of a shared store from reading
+                        path.chmod(mode)
                     _sync(path)
                 _sync(beside)
                 self.discard(manifest.key)
@@ -274,12 +280,35 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def is_full(error: BaseException) -> bool:
+    """Say whether an error means that there is no room on the disk, whoever raised it.
+
+    >>> is_full(RuntimeError("I/O error: No space left on device (os error 28)"))
+    True
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    return number in (errno.ENOSPC, errno.EDQUOT) or any(w in str(error).lower() for w in FULL)
+
+
 @contextlib.contextmanager
-def _explained(root: Path) -> Iterator[None]:
+def explained(root: Path, *, only_full: bool = False) -> Iterator[None]:
+    """Say of what cannot be written that it is the store, and what to do.
+
+    Args:
+        root: Of the store.
+        only_full: Leave alone what else an error of the system may mean: what is done inside
+            reads other files too.
+
+    Raises:
+        StoreError: The disk is full or the folder read-only.
+    """
     try:
         yield
-    except OSError as error:
+    except Exception as error:
+        if not is_full(error) and (only_full or not isinstance(error, OSError)):
+            raise
+        why = (isinstance(error, OSError) and error.strerror) or str(error)
         raise StoreError(
-            f"run.store = {str(root)!r} cannot be written: {error.strerror or error}; free space "
-            "or choose another folder with --set run.store=PATH. Finished stages are kept."
+            f"run.store = {str(root)!r} cannot be written: {why}; free space or choose another "
+            "folder with --set run.store=PATH. Finished stages are kept."
         ) from error

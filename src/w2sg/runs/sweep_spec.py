@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2sg.spec import Named, Spec, SpecError, load
+from w2sg.spec import Named, Spec, SpecError, load, read_toml
 
 RUN_TABLES = ("data", "teacher", "student", "run")
 SHARED = ("run.store", "run.level", "run.seeds", "version")
@@ -74,7 +74,7 @@ def load_sweep(
     >>> [cell.name for cell in spec.cells]
     ['student.loss=ce', 'student.loss=squared']
     """
-    tables = _read(Path(source)) if isinstance(source, str | Path) else dict(source)
+    tables = read_toml(source, "sweep spec") if isinstance(source, str | Path) else dict(source)
     grid = _grid(tables.pop("grid", {}))
     variants = _variants(tables.pop("variants", []))
     if not grid and not variants:
@@ -190,16 +190,3 @@ def _refuse_twins(cells: tuple[Cell, ...]) -> None:
         other = seen.setdefault(cell.spec.model_dump_json(), cell)
         if other is not cell and plain:
             raise SpecError(f"cells [{other.name}] and [{cell.name}] are the same run; drop one")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SpecError(
-            f"sweep spec {str(path)!r} does not exist; give the path of a TOML file"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"sweep spec {str(path)!r} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"sweep spec {str(path)!r} is not TOML: {error}") from None

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from w2sg.losses import Loss
     from w2sg.models.backbone import Classifier
+    from w2sg.train.loggers import Loggers
 
 VERSION = 2
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
-RATES = {"full": 3e-4, "head": 1e-2, "roles": 1e-3}
-HEAD_RATE = {"full": 3e-3, "head": 1e-2, "roles": 3e-3}
+RATES = {"full": 3e-4, "head": 0.1, "roles": 3e-4}
+LONG = 120  # steps; a shorter training of roles gets a higher rate in proportion,
+HIGHEST = 1e-3  # up to this one
+HEAD_RATE = {"full": 3e-3, "head": 0.1, "roles": 3e-3}
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,19 @@ class TrainedStudent:
     facts: dict[str, Any]
 
 
-def default_rates(policy: str) -> tuple[float, float]:
-    """Return the rates of body and head that "auto" stands for.
+def default_rates(policy: str, n_steps: float = LONG) -> tuple[float, float]:
+    """Return the rates of body and head that "auto" stands for in a training of so many steps.
 
     >>> default_rates("full") == (RATES["full"], HEAD_RATE["full"])
     True
+    >>> default_rates("qv", 60)[0] == 2 * default_rates("qv", 500)[0]
+    True
     """
     name = policy if policy in RATES else "roles"
-    return RATES[name], HEAD_RATE[name]
+    rate = RATES[name]
+    if name == "roles":
+        rate = min(HIGHEST, rate * max(1.0, LONG / n_steps))
+    return rate, HEAD_RATE[name]
 
 
 def train(
@@ -107,7 +115,7 @@ def train(
     folder: Path,
     start: "Mapping[str, torch.Tensor] | None" = None,
     progress: Callable[[str, int, int, float | None], None] | None = None,
-    loggers: tuple[str, ...] = (),
+    loggers: "Loggers | None" = None,
     checkpoint_seconds: float = 300.0,
 ) -> TrainedStudent:
     """Fine-tune the model on all parts together and ask it about the test part.
@@ -121,7 +129,7 @@ def train(
         folder: Where checkpoints live while it trains.
         start: Weights to go on from, as an earlier training left them.
         progress: Called with what is being done, how far, of how many, and the loss.
-        loggers: Names of loggers that the Trainer knows.
+        loggers: What else is told of each step.
         checkpoint_seconds: Time between two checkpoints.
 
     Raises:
@@ -187,6 +195,7 @@ def train(
         "best_step": training.best_step,
         "train_seconds": training.seconds,
         "resumed_from": training.resumed_from,
+        "processes": training.processes,
         "n_truncated": encoded.n_truncated,
         "n_truncated_test": asked.n_truncated,
         "n_trainable": policy.trainable,

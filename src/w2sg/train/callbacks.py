@@ -15,6 +15,7 @@ from transformers import TrainerCallback, TrainingArguments
 from w2sg.losses import Loss
 from w2sg.models.backbone import Classifier, Encoded, autocast, collate, logits
 from w2sg.train.batches import Plan, Rows
+from w2sg.train.ranks import Ranks
 from w2sg.train.schedule import HeldOut, Schedule
 
 COMPLETE = "complete"
@@ -32,17 +33,13 @@ class BatchLoss(TrainerCallback):
         loss: Loss,
         order: Plan,
         precision: str,
+        ranks: Ranks,
     ) -> None:
         self.classifier, self.encoded, self.order = classifier, encoded, order
         self.targets = torch.as_tensor(np.ascontiguousarray(targets), dtype=torch.float32)
         self.function, self.precision = loss, precision
+        self.ranks = ranks
         self.context: Any = None
-        self.n_processes = 1
-
-    def on_train_begin(self, args: TrainingArguments, *_: Any, **__: Any) -> None:
-        """Learn how many processes share the batch."""
-        # the Trainer averages gradients over processes; each holds a part of the batch's sum
-        self.n_processes = args.world_size
 
     def on_step_begin(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
         """Look at the whole optimizer batch, if the loss wants to."""
@@ -69,20 +66,25 @@ class BatchLoss(TrainerCallback):
                 "the training loss is not finite: lower the rate (--set student.lr=…) or train in "
                 "float32 (--set student.precision=float32)"
             )
-        return (values * weight).sum() * self.n_processes
+        # the gradient is averaged over processes, and each holds a part of the batch's mean
+        return (values * weight).sum() * self.ranks.n
 
     def _logits(self, step: tuple[Rows, ...], device: torch.device) -> torch.Tensor:
+        """The whole batch's logits; of several processes each computes its own micro-batches."""
         model = self.classifier.model
         was_training = model.training
         model.eval()  # the statistics are of the model, not of one dropout mask
-        parts = []
+        seen = torch.zeros(sum(map(len, step)), self.targets.shape[1], device=device)
+        start = 0
         with torch.no_grad(), autocast(self.precision, device.type):
-            for rows in step:
-                batch = collate(self.classifier.tokenizer, self.encoded, rows)
-                scores = model(**{k: v.to(device) for k, v in batch.items()}).logits
-                parts.append(scores.float())
+            for place, rows in enumerate(step):
+                if len(rows) and place % self.ranks.n == self.ranks.own:
+                    batch = collate(self.classifier.tokenizer, self.encoded, rows)
+                    scores = model(**{k: v.to(device) for k, v in batch.items()}).logits
+                    seen[start : start + len(rows)] = scores.float()
+                start += len(rows)
         model.train(was_training)
-        return torch.cat(parts)
+        return self.ranks.total(seen)
 
 
 class EarlyStopping(TrainerCallback):
@@ -95,8 +97,9 @@ class EarlyStopping(TrainerCallback):
         held_out: HeldOut | None,
         schedule: Schedule,
         steps_per_epoch: int,
+        ranks: Ranks,
     ) -> None:
-        self.classifier, self.function = classifier, loss
+        self.classifier, self.function, self.ranks = classifier, loss, ranks
         self.held_out = held_out if schedule.patience else None
         self.patience, self.precision = schedule.patience, schedule.precision
         self.every = max(1, steps_per_epoch // EVALUATIONS_PER_EPOCH)
@@ -112,9 +115,8 @@ class EarlyStopping(TrainerCallback):
         last = state.global_step == state.max_steps
         if self.held_out is None or (state.global_step % self.every and not last):
             return
-        scores = logits(self.classifier, self.held_out.encoded, precision=self.precision)
         values = self.function(
-            torch.as_tensor(scores).float(), torch.as_tensor(self.held_out.targets).float()
+            self._scores(self.held_out), torch.as_tensor(self.held_out.targets).float()
         )
         self.history[state.global_step] = float(values.mean())
         if self.history[state.global_step] <= min(self.history.values()):
@@ -124,9 +126,19 @@ class EarlyStopping(TrainerCallback):
         if since >= self.patience:
             control.should_training_stop = True
 
+    def _scores(self, held_out: HeldOut) -> torch.Tensor:
+        """Logits of all held-out rows; of several processes each asks for every n-th."""
+        own = np.arange(self.ranks.own, len(held_out.encoded), self.ranks.n)
+        asked = held_out.encoded.take(own)
+        seen = torch.zeros(held_out.targets.shape)
+        seen[own] = torch.as_tensor(
+            logits(self.classifier, asked, precision=self.precision)
+        ).float()
+        return self.ranks.total(seen)
+
     def on_save(self, args: TrainingArguments, state: Any, *_: Any, **__: Any) -> None:
         """Put history and best weights into the checkpoint."""
-        if self.held_out is not None and self.best:
+        if self.held_out is not None and self.best and self.ranks.first:
             folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
             history = {str(k): repr(v) for k, v in self.history.items()}
             save_file(
@@ -156,37 +168,44 @@ class EarlyStopping(TrainerCallback):
 
 
 class Checkpoints(TrainerCallback):
-    """Saves by the clock, and marks what was saved whole."""
+    """Saves by the clock of the first process, and marks what was saved whole."""
 
-    def __init__(self, folder: Path, every_seconds: float) -> None:
-        self.folder, self.every_seconds = folder, every_seconds
+    def __init__(self, folder: Path, every_seconds: float, ranks: Ranks) -> None:
+        self.folder, self.every_seconds, self.ranks = folder, every_seconds, ranks
         self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **__: Any) -> None:
         """Ask for a checkpoint when it is time."""
-        due = time.monotonic() - self.saved >= self.every_seconds
+        due = bool(self.ranks.agree(time.monotonic() - self.saved >= self.every_seconds))
         # resuming takes at least one step more, so what has stopped must not be resumed from there
         last = state.global_step == state.max_steps or control.should_training_stop
         control.should_save = due and not last
 
     def on_save(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         """Mark the checkpoint as whole and remove the older ones."""
+        self.saved = time.monotonic()
+        self.ranks.wait()  # each process has written its random streams
+        if not self.ranks.first:
+            return
         here = self.folder / f"checkpoint-{state.global_step}"
         (here / COMPLETE).touch()
         for other in self.folder.glob("checkpoint-*"):
             if other != here:
                 shutil.rmtree(other, ignore_errors=True)
-        self.saved = time.monotonic()
 
     def last(self) -> Path | None:
         """Return the newest checkpoint that was written to its end; remove the others."""
-        whole = None
-        for folder in sorted(self.folder.glob("checkpoint-*"), key=lambda p: int(p.name[11:])):
+        step = self.ranks.agree(self._newest() if self.ranks.first else 0)
+        return self.folder / f"checkpoint-{step}" if step else None
+
+    def _newest(self) -> int:
+        newest = 0
+        for folder in self.folder.glob("checkpoint-*"):
             if (folder / COMPLETE).exists():
-                whole = folder
+                newest = max(newest, int(folder.name.removeprefix("checkpoint-")))
             else:
                 shutil.rmtree(folder, ignore_errors=True)
-        return whole
+        return newest
 
 
 class Steps(TrainerCallback):

@@ -4,6 +4,9 @@ The order of the examples is planned beforehand and handed to the Trainer as a d
 micro-batches, so that gradient accumulation, length grouping and resuming cannot change what an
 optimizer step sees. The loss is one of ours, per example; losses that look at a whole optimizer
 batch get its statistics from a first pass without gradient over all its micro-batches.
+
+Of several processes that share a training each takes every n-th micro-batch; the steps are those
+of one process, up to round-off and the draws of dropout.
 """
 
 import contextlib
@@ -19,11 +22,14 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainingArguments, get_scheduler
 
+from w2sg._seeds import child_seed
 from w2sg.losses import Loss
 from w2sg.models.backbone import Classifier, Encoded, collate, logits, softmax
 from w2sg.train.batches import Plan, Rows, plan
 from w2sg.train.callbacks import BatchLoss, Checkpoints, EarlyStopping, Steps
+from w2sg.train.loggers import PROJECT, Loggers
 from w2sg.train.policies import Policy
+from w2sg.train.ranks import here
 from w2sg.train.schedule import HeldOut, Schedule
 
 
@@ -38,6 +44,7 @@ class Training:
         best_step: The step whose weights were kept, the last one without early stopping.
         seconds: Time in the training loop of this process.
         resumed_from: The step at which an interrupted training went on, or 0.
+        processes: How many processes shared it.
     """
 
     curve: tuple[dict[str, float], ...]
@@ -45,6 +52,7 @@ class Training:
     best_step: int
     seconds: float
     resumed_from: int
+    processes: int
 
 
 def finetune(
@@ -59,7 +67,7 @@ def finetune(
     folder: Path,
     held_out: HeldOut | None = None,
     progress: Callable[[int, int, float], None] | None = None,
-    loggers: tuple[str, ...] = (),
+    loggers: Loggers | None = None,
 ) -> Training:
     """Train the classifier in place on soft targets, from its last checkpoint if there is one.
 
@@ -74,24 +82,26 @@ def finetune(
         folder: Where checkpoints live; a finished training leaves it to the caller to remove.
         held_out: What early stopping measures.
         progress: Called after each step with step, number of steps and loss.
-        loggers: Names that the Trainer knows: tensorboard, wandb, mlflow, trackio.
+        loggers: What else is told of each step.
 
     Raises:
         ValueError: The loss became NaN or infinite, or early stopping has nothing to look at.
     """
     if schedule.patience and held_out is None:
         raise ValueError("early stopping needs held-out pseudo-labels; set student.held_out")
+    ranks = here()
     order = plan(
         encoded.lengths,
         batch_size=schedule.batch_size,
         micro_batch_size=schedule.micro_batch_size,
         epochs=schedule.epochs,
         seed=seed,
+        processes=ranks.n,
     )
-    context = BatchLoss(classifier, encoded, targets, loss, order, schedule.precision)
-    checkpoints = Checkpoints(folder, schedule.checkpoint_seconds)
-    stopping = EarlyStopping(classifier, loss, held_out, schedule, order.steps_per_epoch)
-    steps = Steps(progress, len(order.steps))
+    context = BatchLoss(classifier, encoded, targets, loss, order, schedule.precision, ranks)
+    checkpoints = Checkpoints(folder, schedule.checkpoint_seconds, ranks)
+    stopping = EarlyStopping(classifier, loss, held_out, schedule, order.steps_per_epoch, ranks)
+    steps = Steps(progress if ranks.first else None, len(order.steps))
     optimizer = policy.make_optimizer(weight_decay=schedule.weight_decay)
     rates: Any = get_scheduler(
         "linear",
@@ -99,20 +109,24 @@ def finetune(
         num_warmup_steps=round(schedule.warmup * len(order.steps)),
         num_training_steps=len(order.steps),
     )
+    shares = len(order.steps[0]) // ranks.n
+    told = loggers.of(folder) if loggers is not None and ranks.first else Loggers()
     resume = checkpoints.last()
     if resume is not None:
         stopping.load(resume)
-    with _own_random_state():
+    with _own_random_state(), told.one_run():
         trainer = Trainer(
             model=classifier.model,
-            args=_arguments(schedule, order, seed, folder, loggers),
+            args=_arguments(schedule, len(order.steps), shares, seed, folder, told),
             data_collator=_Collator(classifier, encoded, targets),
             train_dataset=_MicroBatches(order),
             compute_loss_func=context.loss,
             optimizers=(optimizer, rates),
-            callbacks=[context, stopping, steps, checkpoints],
+            callbacks=[context, stopping, steps, checkpoints, *told.callbacks()],
         )
         trainer.remove_callback(PrinterCallback)
+        if not ranks.first:  # the Trainer gives every process the same dropout
+            torch.manual_seed(child_seed(seed, "dropout", ranks.own))
         started = time.perf_counter()
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
         seconds = time.perf_counter() - started
@@ -124,6 +138,7 @@ def finetune(
         best_step=stopping.best_step or trainer.state.global_step,
         seconds=seconds,
         resumed_from=0 if resume is None else int(resume.name.rsplit("-", 1)[1]),
+        processes=ranks.n,
     )
 
 
@@ -138,14 +153,14 @@ def predict(
     return softmax(logits(classifier, encoded, precision=precision, progress=progress))
 
 
-class _MicroBatches(Dataset[tuple[Rows, int]]):
+class _MicroBatches(Dataset[tuple[Rows, float]]):
     def __init__(self, order: Plan) -> None:
         self.items = order.micro_batches
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[Rows, int]:
+    def __getitem__(self, index: int) -> tuple[Rows, float]:
         return self.items[index]
 
 
@@ -159,21 +174,27 @@ class _Collator:
         self.encoded = encoded
         self.targets = torch.as_tensor(np.ascontiguousarray(targets), dtype=torch.float32)
 
-    def __call__(self, items: list[tuple[Rows, int]]) -> dict[str, torch.Tensor]:
-        ((rows, batch_size),) = items
-        weight = torch.full((len(rows), 1), 1.0 / batch_size)
+    def __call__(self, items: list[tuple[Rows, float]]) -> dict[str, torch.Tensor]:
+        ((rows, weight),) = items
+        weights = torch.full((len(rows), 1), weight)
         batch = collate(self.tokenizer, self.encoded, rows)
-        return {**batch, "labels": torch.cat([self.targets[torch.as_tensor(rows)], weight], dim=1)}
+        return {**batch, "labels": torch.cat([self.targets[torch.as_tensor(rows)], weights], dim=1)}
 
 
 def _arguments(
-    schedule: Schedule, order: Plan, seed: int, folder: Path, loggers: tuple[str, ...]
+    schedule: Schedule,
+    n_steps: int,
+    shares: int,
+    seed: int,
+    folder: Path,
+    loggers: Loggers,
 ) -> TrainingArguments:
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
-        max_steps=len(order.steps),
+        max_steps=n_steps,
         per_device_train_batch_size=1,  # one item of the data set is one micro-batch
-        gradient_accumulation_steps=len(order.steps[0]),
+        gradient_accumulation_steps=shares,
+        average_tokens_across_devices=False,  # it would scale our loss a second time
         train_sampling_strategy="sequential",
         max_grad_norm=schedule.max_grad_norm,
         bf16=schedule.precision == "bfloat16",
@@ -183,11 +204,16 @@ def _arguments(
         logging_nan_inf_filter=False,
         save_strategy="no",  # by the clock, in Checkpoints
         eval_strategy="no",
-        report_to=list(loggers) or "none",
+        report_to=loggers.by_name,
+        run_name=loggers.run,
+        project=PROJECT,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    # one process uses one GPU: the Trainer would split a micro-batch over all that it sees
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 def _curve(

@@ -6,11 +6,14 @@ import json
 import pandas as pd
 import pytest
 from rich.console import Console
+from safetensors import SafetensorError
 from tiny import tables
+from transformers import Trainer
 
 from w2sg.cli import app
 from w2sg.cli.errors import explained
 from w2sg.cli.sweep import cells_tables
+from w2sg.runs.store import Store
 from w2sg.spec import load, to_toml
 from w2sg.sweep_results import NUMBERS
 
@@ -127,3 +130,50 @@ def test_the_ledger_names_the_unit_of_each_row_where_they_differ():
     assert "squared error" in both.split("hard")[1]
     assert "nats" in both.split("soft")[1].split("hard")[0]
     assert "nats of cross-entropy per test row" in said(rows[:1]).splitlines()[0]
+
+
+def no_room_for_weights(monkeypatch):
+    """The first training fits on the disk, the second does not."""
+    from safetensors import torch as library
+
+    save, saved = library.save_file, []
+
+    def full(weights, path, *more):
+        if path.name == "weights.safetensors" and saved:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        saved.append(path)
+        save(weights, path, *more)
+
+    monkeypatch.setattr(library, "save_file", full)
+
+
+def no_room_for_a_checkpoint(monkeypatch):
+    def full(self, folder):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed")
+
+    monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", full)
+
+
+@pytest.mark.parametrize("fill", [no_room_for_weights, no_room_for_a_checkpoint])
+def test_a_disk_that_fills_up(word_csv, tiny_model, tmp_path, monkeypatch, capsys, fill):
+    """Said, status 1, nothing recorded as a failure of its stage: that would stay one when there
+    is room again. What is finished stays, and the same command goes on."""
+    made = tables(word_csv, tiny_model, tmp_path / "store", run={"references": []})
+    grid = '[grid]\n"student.loss" = ["ce", "reverse_ce"]\n'
+    (tmp_path / "sweep.toml").write_text(to_toml(load(made)) + grid)
+    words = ("sweep", tmp_path / "sweep.toml", "--workers", "1", "--checkpoint-minutes", "0")
+    with monkeypatch.context() as patch:
+        fill(patch)
+        assert call(*words) == 1
+    said = capsys.readouterr().err
+    assert "store' cannot be written" in said
+    assert "free space or choose another folder" in said
+    kept = list(Store(tmp_path / "store").manifests())
+    assert {m.status for m in kept} == {"done"}
+    stages = [m.body["stage"] for m in kept]
+    assert {"labelled_data", "weak_teacher", "pseudo_labels"} <= set(stages)
+    assert stages.count("strong_student") == (fill is no_room_for_weights)
+    assert call(*words) == 0
+    after = {m.key: m.started for m in Store(tmp_path / "store").manifests()}
+    assert {m.key: m.started for m in kept}.items() <= after.items()
+    assert len(after) > len(kept)

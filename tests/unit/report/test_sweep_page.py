@@ -3,34 +3,11 @@
 import re
 
 import numpy as np
-import pandas as pd
+from sweep_tables import made
 
 from w2sg.report.sweep_page import answer, render_sweep
-from w2sg.runs.sweep_record import CellRecord, SweepRecord
 
 EVIL = '<script>alert("x")</script>'
-
-
-def made(values, axes, **columns):
-    settings = [dict(zip(axes, point, strict=True)) for point in values]
-    cells = tuple(CellRecord(s, "run", {}, {}, 1) for s in settings)
-    n = len(cells)
-    table = pd.DataFrame(settings)
-    numbers = {
-        "teacher": [0.70] * n,
-        "student": [0.75] * n,
-        "ceiling": [0.85] * n,
-        "gain": [0.05] * n,
-        "gain_low": [0.03] * n,
-        "gain_high": [0.07] * n,
-        "pgr": [0.33] * n,
-        "pgr_low": [0.2] * n,
-        "pgr_high": [0.5] * n,
-    }
-    table = table.assign(**{**numbers, **columns})
-    table.attrs["reasons"] = [""] * n
-    found = {name: tuple(dict.fromkeys(table[name])) for name in axes}
-    return SweepRecord(found, cells, {}, 10, 4), table
 
 
 def test_two_axes_give_forest_curve_and_map_each_to_be_saved():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tiny import save_bert, tables
 
-from w2sg.runs import execute as execution
+from w2sg.runs import together
 from w2sg.runs.compute import compute
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store, digest
@@ -22,7 +22,7 @@ STUDENTS = {"student", "self_training", "student_then_labels", "mixed", "strong_
 def dry(monkeypatch):
     """Stages other than the division of the data compute nothing."""
     monkeypatch.setattr(
-        execution,
+        together,
         "compute",
         lambda call, context: (
             compute(call, context) if call.stage == "labelled_data" else ({}, None)
@@ -202,6 +202,24 @@ def test_the_same_model_elsewhere_is_the_same_model(start, tmp_path):
     moved = save_bert(tmp_path / "moved")
     after, _ = roles({**made, "student": {**made["student"], "model": str(moved)}})
     assert changed(before, after) == set()
+
+
+def test_rate_follows_the_steps(start):
+    """Short trainings get a higher rate; student and ceiling have as many steps, so one rate."""
+    made, _ = start
+    made = {**made, "student": {**made["student"], "policy": "qv", "lr": "auto", "min_steps": 40}}
+    made["student"]["epochs"] = 60 * 16 / 60  # 60 steps on the 60 unlabelled rows
+    _, outcome = roles(made)
+    rate = {
+        role: manifest.body["spec"]["lr"]
+        for role in ("student/0", "ceiling/0", "mixed/0", "strong_on_labelled/0")
+        if (manifest := outcome.of_role(role).manifest)
+    }
+    assert rate["student/0"] == rate["ceiling/0"] == pytest.approx(6e-4)
+    assert rate["mixed/0"] == pytest.approx(6e-4 * 60 / 100)
+    assert rate["strong_on_labelled/0"] == pytest.approx(3e-4 * 120 / 40)
+    _, fixed = roles(made, student__lr=2e-3)
+    assert fixed.of_role("mixed/0").manifest.body["spec"]["lr"] == 2e-3
 
 
 def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, word_csv, tmp_path):

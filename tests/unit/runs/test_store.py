@@ -99,7 +99,7 @@ def test_artifact_of_another_key_is_not_served(store):
 
 
 def execution(store, monkeypatch, compute, seen=None):
-    monkeypatch.setattr("w2sg.runs.execute.compute", compute)
+    monkeypatch.setattr("w2sg.runs.execute.together.compute", compute)
     events = seen if seen is not None else []
     return Execution(store, events.append, tables=None, data=None)
 
@@ -216,7 +216,7 @@ def compute(call, context):
             time.sleep(60)
     return {"n": 1}, save
 
-e.compute = compute
+e.together.compute = compute
 run = e.Execution(Store(root / "store"), lambda event: None, tables=None, data=None)
 assert run.ensure(Call("x", body)).facts == {"n": 1}
 """

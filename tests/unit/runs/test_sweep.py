@@ -249,5 +249,5 @@ def test_workers_give_the_same_results_and_a_killed_one_is_replaced(finished, tm
 def test_an_object_of_the_running_script_is_refused_by_workers(copied):
     spec, _ = copied
     local = w2sg.Named(lambda *_: None, name="mine", version="1")
-    with pytest.raises(ValueError, match="cannot be sent to a worker process"):
+    with pytest.raises(ValueError, match="cannot be sent to another process"):
         run_sweep({**spec, "grid": {"student.loss": ["ce", local]}}, workers=2)

@@ -1,15 +1,19 @@
-"""A sweep survives SIGKILL at any moment, and ends in the bits of an undisturbed one."""
+"""Sweeps and runs survive SIGKILL at any moment, and end in the bits of undisturbed ones."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from tiny import tables
 
+from w2sg.runs.execute import execute
 from w2sg.runs.store import Store
+from w2sg.spec import load, to_toml
 from w2sg.sweeps import run_sweep
 
 TESTS = Path(__file__).parents[2]
@@ -68,3 +72,35 @@ def test_killed_and_finished_is_undisturbed(
         if manifest.body["stage"] == "strong_student"
     ]
     assert any(resumed), "no kill came in the middle of a training: the test saw too little"
+
+
+def test_a_run_killed_in_a_training_goes_on(word_csv, tiny_model, tmp_path, monkeypatch):
+    """`w2sg run`, killed once a checkpoint lies there, and called again: the same bits.
+
+    Dropout is on. A second call that trains from the start, from the checkpoint with other random
+    streams, or that answers with the first weights, differs.
+    """
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)]))
+    student = {"epochs": 25, "lr": 1e-3}
+    run = {"references": []}
+
+    def spec(name):
+        return load(tables(word_csv, tiny_model, tmp_path / name, student=student, run=run))
+
+    (tmp_path / "spec.toml").write_text(to_toml(spec("killed")))
+    command = [sys.executable, "-m", "w2sg", "run", str(tmp_path / "spec.toml")]
+    often = [*command, "--checkpoint-minutes", "0.001"]
+    process = subprocess.Popen(often, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    checkpoints = (tmp_path / "killed" / "work").glob
+    while process.poll() is None and not list(checkpoints("*/checkpoint-*/complete")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run was over before it could be killed"
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    execute(spec("undisturbed"))
+    assert payloads(tmp_path / "killed") == payloads(tmp_path / "undisturbed")
+    found = Store(tmp_path / "killed").manifests()
+    (resumed,) = [m.facts["resumed_from"] for m in found if m.body["stage"] == "strong_student"]
+    assert resumed > 0

@@ -10,7 +10,7 @@ from w2sg.forecast.observed import Contest, Observed
 from w2sg.forecast.record import Record, RecordedCell, packaged_record, record_of
 from w2sg.forecast.ways import WAYS
 from w2sg.studies.track_record import assess, cell_list, table
-from w2sg.studies.track_record.cells import Rows
+from w2sg.studies.track_record.cells import LISTS, Rows
 from w2sg.studies.track_record.runner import divided, outcome, run_cell
 
 
@@ -113,13 +113,39 @@ def test_no_cell_is_forecast_with_its_own_family():
     assert row.predicted_gain == pytest.approx(expected)
 
 
+def test_fine_tuned_cells_are_forecast_from_their_own_kind_once_there_are_eight():
+    # catches frozen cells that decide the interval of a fine-tuning
+    frozen = [_known(f"a{i}", f"a{i}", 0.2, 0.02) for i in range(12)]
+    tuned = [
+        dataclasses.replace(_known(f"t{i}", f"t{i}", 0.2, 0.16), kind="fine_tuned")
+        for i in range(9)
+    ]
+    found = assess(Record((*frozen, *tuned)), kind="fine_tuned")
+    assert [row.name for row in found.cells] == [cell.name for cell in tuned]
+    assert found.cells[0].predicted_gain == pytest.approx(0.16, abs=0.01)
+    few = assess(Record((*frozen, *tuned[:6])), kind="fine_tuned")
+    assert few.cells[0].predicted_gain < 0.15  # learned from all cells
+    assert "6 cells of 6 families, fine-tuned students" in few.lines()[0]
+    only = assess(Record((*frozen, *tuned)))
+    assert [row.name for row in only.cells] == [cell.name for cell in frozen]
+
+
+def test_fine_tuned_list_is_short_and_apart():
+    # catches cells that would cost more than was promised, and names that both lists use
+    listed = cell_list("fine_tuned")
+    assert listed.epochs == 2
+    assert max(cell.n_unlabelled for cell in listed.cells) <= 2000
+    assert len({cell.family for cell in listed.cells}) >= 5
+    assert not {c.name for c in listed.cells} & {c.name for c in cell_list().cells}
+
+
 def test_packaged_record_lists_cells_of_the_list_with_forecasts_before_outcomes():
     # catches a table that was edited by hand or holds cells nobody announced
     record = packaged_record()
     if not record.cells:
         pytest.skip("no record is packaged")
-    names = {cell.name: cell.family for cell in cell_list().cells}
+    names = {(c.name, kind): c.family for kind in LISTS for c in cell_list(kind).cells}
     for cell in record.cells:
-        assert names[cell.name] == cell.family
+        assert names[cell.name, cell.kind] == cell.family
         assert cell.forecast_at < cell.outcome_at
     assert json.dumps([dataclasses.asdict(cell) for cell in record.cells], allow_nan=False)

@@ -3,7 +3,6 @@
 import contextlib
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -12,14 +11,14 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from w2sg.runs.failures import named
-from w2sg.runs.launch.task import Answer, Task, Tell, Told, perform, record_failure
+from w2sg.runs.launch.task import Answer, Task, Tell, perform, record_failure
+from w2sg.runs.machine import cores, oom_kills
+from w2sg.runs.portable import refuse_unportable, sparing
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-TELL_EVERY = 0.2  # seconds between two messages of a worker about its progress
 
 
 @dataclass
@@ -39,7 +38,8 @@ class Processes:
     Args:
         n: Number of workers.
         threads: Threads of each; by default the cores divided by the workers.
-        gpus: Names of GPUs, worker i sees the i-th; none to leave the choice to the environment.
+        gpus: Names of GPUs, worker i sees the i-th, or several with commas between them; none to
+            leave the choice to the environment.
     """
 
     n: int
@@ -56,7 +56,7 @@ class Processes:
         """Give each task to an idle worker, starting it where there is none."""
         self.workers += [None] * (self.n - len(self.workers))
         for task in tasks:
-            _refuse_unportable(task)
+            refuse_unportable(task, task.call.label, "use workers=1")
             place = next(i for i, w in enumerate(self.workers) if w is None or w.task is None)
             worker = self.workers[place] or self._spawn(place)
             self.workers[place] = worker
@@ -144,35 +144,6 @@ class Processes:
         return Answer(task.call.key, "lost", f"its process ended with {how}", seconds)
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def visible_gpus() -> tuple[str, ...]:
-    """Return the names of the GPUs that this process may use, empty without any."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return ()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = given.split(",") if given else [str(i) for i in range(torch.cuda.device_count())]
-    return tuple(name.strip() for name in names)
-
-
-def oom_kills() -> int:
-    """Return how many processes of this machine or container ran out of memory so far."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
-        with contextlib.suppress(OSError, ValueError):
-            for line in Path(path).read_text(encoding="utf-8").splitlines():
-                name, _, number = line.partition(" ")
-                if name == "oom_kill":
-                    return int(number)
-    return 0
-
-
 def _work(connection: Connection) -> None:
     """The life of a worker: one task after another, until its parent lets go of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
@@ -184,20 +155,8 @@ def _work(connection: Connection) -> None:
             return
         if task is None:
             return
-        answer = perform(task, _sparing(connection))
+        answer = perform(task, sparing(connection.send))
         connection.send(answer)
-
-
-def _sparing(connection: Connection) -> Tell:
-    last = [0.0]
-
-    def tell(told: Told) -> None:
-        now = time.monotonic()
-        if now - last[0] >= TELL_EVERY or told.done == told.total:
-            last[0] = now
-            connection.send(told)
-
-    return tell
 
 
 def _end_with_parent() -> None:
@@ -210,22 +169,6 @@ def _end_with_parent() -> None:
 
     if parent is not None:
         threading.Thread(target=watch, daemon=True).start()
-
-
-def _refuse_unportable(task: Task) -> None:
-    try:
-        data = pickle.dumps(task)
-    except Exception as error:
-        raise ValueError(_travel(task, str(error))) from None
-    if b"__main__" in data:
-        raise ValueError(_travel(task, "it is defined in the script that is running"))
-
-
-def _travel(task: Task, why: str) -> str:
-    return (
-        f"{task.call.label}: a Python object of this spec cannot be sent to a worker process "
-        f"({why}); define it in a module that can be imported, or use workers=1"
-    )
 
 
 @contextlib.contextmanager

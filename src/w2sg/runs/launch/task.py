@@ -24,6 +24,7 @@ class Task:
         loggers: Names of loggers for trainings.
         limit_seconds: Longest time; `None` for no limit.
         checkpoint_seconds: Time between two checkpoints of a training.
+        processes: How many share a fine-tuning.
     """
 
     call: Call
@@ -32,6 +33,7 @@ class Task:
     loggers: tuple[str, ...] = ()
     limit_seconds: float | None = None
     checkpoint_seconds: float = 300.0
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def perform(task: Task, tell: Tell) -> Answer:
         data=None,
         loggers=task.loggers,
         checkpoint_seconds=task.checkpoint_seconds,
+        processes=task.processes,
     )
     damaged = []
     for key in dict.fromkeys(call.needs.values()):

@@ -2,6 +2,7 @@
 
 from w2sg.studies.track_record.assessment import Assessment, CellForecast, assess
 from w2sg.studies.track_record.cells import Cell, CellList, cell_list
+from w2sg.studies.track_record.fine_tuned import run_fine_tuned
 from w2sg.studies.track_record.runner import run_record, table
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CellList",
     "assess",
     "cell_list",
+    "run_fine_tuned",
     "run_record",
     "table",
 ]

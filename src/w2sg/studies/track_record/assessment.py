@@ -14,12 +14,17 @@ from w2sg.forecast.prediction import predict
 from w2sg.forecast.record import Record, RecordedCell
 from w2sg.forecast.ways import WAYS
 from w2sg.gain import Estimate
+from w2sg.studies.track_record.cells import LISTS, Kind, cell_list
 
 IntArray = NDArray[np.intp]
 REPLICATES = 2000
 LEVEL = 0.95
 POINT = 0.01
 SURE = 1.96
+OUTCOMES: dict[Kind, str] = {
+    "frozen": "linear heads on frozen features",
+    "fine_tuned": "fine-tuned students",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Assessment:
     """The whole record.
 
     Attributes:
+        kind: ``"frozen"`` or ``"fine_tuned"``.
         cells: One entry a cell.
         families: Number of families.
         rank_correlation: Rule (``forecast`` first) → Spearman correlation with the realised gain;
@@ -75,6 +81,7 @@ class Assessment:
         labels_won: Of these, cells where that way was the best or within a point of it.
     """
 
+    kind: Kind
     cells: tuple[CellForecast, ...]
     families: int
     rank_correlation: dict[str, Estimate]
@@ -92,7 +99,7 @@ class Assessment:
         found = self.rank_correlation
         rules = ", ".join(f"{name} {found[name]}" for name in found if name != "forecast")
         told = [
-            f"{len(self.cells)} cells of {self.families} families, linear heads on frozen features",
+            f"{len(self.cells)} cells of {self.families} families, {OUTCOMES[self.kind]}",
             f"rank correlation of forecast and realised gain {found['forecast']}; {rules}",
             f"mean absolute error of the student's accuracy {self.student_error}",
             f"90 % intervals of the gain cover {self.coverage}",
@@ -107,19 +114,21 @@ class Assessment:
         return told
 
 
-def assess(record: Record, *, seed: int = 0) -> Assessment:
-    """Forecast every cell without its family and compare with what came.
+def assess(everything: Record, *, kind: Kind = "frozen", seed: int = 0) -> Assessment:
+    """Forecast every cell of one kind without its family and compare with what came.
 
     Args:
-        record: The cells.
+        everything: The cells.
+        kind: Which of them to assess; the others may be learned from.
         seed: Of the resampling of families.
 
     Raises:
         ValueError: Fewer than two families.
     """
+    record = Record(tuple(cell for cell in everything.cells if cell.kind == kind))
     if len({cell.family for cell in record.cells}) < 2:
         raise ValueError("a record of one family cannot be assessed: nothing is left to learn from")
-    rows = tuple(_cell(cell, record.without(cell.family)) for cell in record.cells)
+    rows = tuple(_cell(cell, everything.without(cell.family)) for cell in record.cells)
     gain = np.array([row.gain for row in rows])
     scores = {"forecast": np.array([row.predicted_gain for row in rows])}
     scores |= {name: rule(record) for name, rule in RULES.items()}
@@ -149,6 +158,7 @@ def assess(record: Record, *, seed: int = 0) -> Assessment:
     inside = np.array([row.low <= row.gain <= row.high for row in rows], dtype=float)
     within = np.array([row.within for row in rows], dtype=float)
     return Assessment(
+        kind=kind,
         cells=rows,
         families=len({cell.family for cell in record.cells}),
         rank_correlation={name: estimate(correlation(name)) for name in scores},
@@ -174,13 +184,12 @@ def assess(record: Record, *, seed: int = 0) -> Assessment:
 
 def labels_expected() -> frozenset[str]:
     """Return the cells that were listed as won by the labels alone."""
-    from w2sg.studies.track_record.cells import cell_list
-
-    return frozenset(cell.name for cell in cell_list().cells if cell.labels_expected_to_win)
+    listed = [cell for kind in LISTS for cell in cell_list(kind).cells]
+    return frozenset(cell.name for cell in listed if cell.labels_expected_to_win)
 
 
 def _cell(cell: RecordedCell, known: Record) -> CellForecast:
-    found = predict(cell.observed, known)
+    found = predict(cell.observed, known, kind=cell.kind)
     way = recommended(found)
     best = max(WAYS, key=lambda w: cell.accuracy[w])
     regret = cell.accuracy[best] - cell.accuracy[way]

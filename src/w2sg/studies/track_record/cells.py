@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # rows beyond the largest cell, so that the seeds of a cell draw different ones
 SPARE_ROWS = 500
 PRECISION = "bfloat16"
+Kind = Literal["frozen", "fine_tuned"]
+LISTS: dict[Kind, str] = {"frozen": "cells.json", "fine_tuned": "fine_tuned_cells.json"}
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,16 @@ class CellList:
         student: The strong model.
         max_tokens: Longer texts are cut.
         seeds: Of the outcome; the forecast knows the first alone.
+        epochs: Of a fine-tuned student.
+        min_steps: Least steps of a fine-tuning on the labels alone.
     """
 
     cells: tuple[Cell, ...]
     student: str
     max_tokens: int
     seeds: tuple[int, ...]
+    epochs: int | None = None
+    min_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,45 +91,61 @@ class Rows:
 
 
 @cache
-def cell_list() -> CellList:
-    """Return the committed list.
+def cell_list(kind: Kind = "frozen") -> CellList:
+    """Return the committed list of one kind of cells.
+
+    Args:
+        kind: ``"frozen"``, outcomes of linear heads on frozen features, or ``"fine_tuned"``.
 
     >>> found = cell_list()
     >>> len(found.cells) >= 30, len({cell.family for cell in found.cells}) >= 8
     (True, True)
     """
-    text = files("w2sg.studies.track_record").joinpath("cells.json").read_text(encoding="utf-8")
-    given = json.loads(text)
-    cells = tuple(Cell(**{**row, "texts": tuple(row["texts"])}) for row in given["cells"])
-    return CellList(cells, given["student"], given["max_tokens"], tuple(given["seeds"]))
+    folder = files("w2sg.studies.track_record")
+    given = json.loads(folder.joinpath(LISTS[kind]).read_text(encoding="utf-8"))
+    del given["version"]
+    cells = tuple(Cell(**{**row, "texts": tuple(row["texts"])}) for row in given.pop("cells"))
+    return CellList(cells, seeds=tuple(given.pop("seeds")), **given)
 
 
-def rows_of(data: str, folder: Path, cache_folder: Path) -> Rows:
-    """Return the rows of a data set that its cells may use, features from the cache or computed.
+def first_rows(cells: list[Cell], folder: Path) -> "pd.DataFrame":
+    """Return texts and labels of the rows that cells of one data set may use.
 
     Rows are the first in the order of a hash of their text, so that they do not depend on the
     order of the file; repeated texts are taken once.
 
     Args:
-        data: Name of the data set.
+        cells: Cells of the same data set.
         folder: Where ``text/NAME.parquet`` is.
-        cache_folder: Where features are kept.
     """
     import pandas as pd
 
-    from w2sg.models.features import pooled_features
-
-    known = cell_list()
-    cells = [cell for cell in known.cells if cell.data == data]
     columns = list(cells[0].texts)
-    frame = pd.read_parquet(folder / "text" / f"{data}.parquet", columns=[*columns, "label"])
+    path = folder / "text" / f"{cells[0].data}.parquet"
+    frame = pd.read_parquet(path, columns=[*columns, "label"])
     frame = pd.DataFrame(frame[frame["label"] >= 0]).dropna().drop_duplicates(subset=columns)
     order = [
         hashlib.sha256("\0".join(row).encode()).hexdigest()
         for row in frame[columns].itertuples(index=False)
     ]
     most = max(cell.n_labelled + cell.n_unlabelled + cell.n_test for cell in cells)
-    frame = frame.iloc[np.argsort(order)[: most + SPARE_ROWS]]
+    return frame.iloc[np.argsort(order)[: most + SPARE_ROWS]]
+
+
+def rows_of(data: str, folder: Path, cache_folder: Path) -> Rows:
+    """Return the rows of a data set that its cells may use, features from the cache or computed.
+
+    Args:
+        data: Name of the data set.
+        folder: Where ``text/NAME.parquet`` is.
+        cache_folder: Where features are kept.
+    """
+    from w2sg.models.features import pooled_features
+
+    known = cell_list()
+    cells = [cell for cell in known.cells if cell.data == data]
+    columns = list(cells[0].texts)
+    frame = first_rows(cells, folder)
     texts = tuple(frame[columns[0]])
     pairs = tuple(frame[columns[1]]) if len(columns) > 1 else None
     digest = hashlib.sha256("\0".join([*texts, *(pairs or ())]).encode()).hexdigest()[:16]

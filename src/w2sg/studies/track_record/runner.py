@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.diagnostics.ridge_path import RidgePath, as_labels
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.observed import observe
 from w2sg.forecast.rehearsal import rehearse
-from w2sg.forecast.ridge import RidgePath, as_labels
 from w2sg.forecast.ways import WAYS, fit_ways
-from w2sg.studies.track_record.cells import Cell, Rows, cell_list, rows_of
+from w2sg.studies.track_record.cells import LISTS, Cell, Rows, cell_list, rows_of
 
 LEAST_PER_CLASS = 10
+DIGITS = 6  # of everything but times, which must show what came first
 
 
 def run_record(
@@ -76,24 +77,34 @@ def run_cell(cell: Cell, rows: Rows, out: Path) -> None:
     ways = fit_ways(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
     observed = observe(evidence, rehearsal, ways)
     known = {"cell": asdict(cell), "observed": asdict(observed), "written": time.time()}
-    _write(out / "forecasts" / f"{cell.name}.json", known | {"seconds": time.time() - started})
+    write_json(out / "forecasts" / f"{cell.name}.json", known | {"seconds": time.time() - started})
     begun = time.time()
     found = [outcome(cell, rows, seed) for seed in seeds]
-    mean = {arm: float(np.mean([hits[arm].mean() for hits in found])) for arm in found[0]}
-    gains = [float(hits["student"].mean() - hits["teacher"].mean()) for hits in found]
+    hits = {arm: np.stack([each[arm] for each in found]) for arm in found[0]}
+    write_json(out / "outcomes" / f"{cell.name}.json", outcome_facts(hits, begun))
+
+
+def outcome_facts(hits: dict[str, NDArray[np.bool_]], begun: float) -> dict[str, Any]:
+    """Return what the record keeps of an outcome.
+
+    Args:
+        hits: Arm → whether each test row was right, (seeds, rows): teacher, every way, ceiling.
+        begun: When the outcome was begun, seconds since the epoch.
+    """
+    mean = {arm: float(right.mean()) for arm, right in hits.items()}
+    gains = hits["student"].mean(axis=1) - hits["teacher"].mean(axis=1)
     best = max(WAYS, key=lambda way: mean[way])
     away = {}
     for way in WAYS:
-        difference = np.mean([hits[best].astype(float) - hits[way] for hits in found], axis=0)
+        difference = (hits[best].astype(float) - hits[way]).mean(axis=0)
         away[way] = float(difference.std() / np.sqrt(len(difference)))
-    done = {
+    return {
         "accuracy": mean,
-        "gain_sd": float(np.std(gains, ddof=1)),
+        "gain_sd": float(gains.std(ddof=1)),
         "best_gap_sd": away,
         "begun": begun,
         "seconds": time.time() - begun,
     }
-    _write(out / "outcomes" / f"{cell.name}.json", done)
 
 
 def divided(
@@ -152,27 +163,34 @@ def outcome(cell: Cell, rows: Rows, seed: int) -> dict[str, NDArray[np.bool_]]:
 
 def table(out: Path) -> dict[str, Any]:
     """Return the record of what has both forecast and outcome, as the package stores it."""
-    rows = []
-    for cell in cell_list().cells:
-        files = [out / part / f"{cell.name}.json" for part in ("forecasts", "outcomes")]
-        if not all(file.exists() for file in files):
-            continue
-        before, after = (json.loads(file.read_text(encoding="utf-8")) for file in files)
-        rows.append(
-            {
+    rows: list[dict[str, Any]] = []
+    for kind in LISTS:
+        for cell in cell_list(kind).cells:
+            files = [out / part / f"{cell.name}.json" for part in ("forecasts", "outcomes")]
+            if not all(file.exists() for file in files):
+                continue
+            before, after = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+            made = {
                 "name": cell.name,
                 "family": cell.family,
                 "teacher": cell.teacher["kind"],
-                "kind": "frozen",
+                "kind": kind,
                 "observed": before["observed"],
                 "accuracy": after["accuracy"],
                 "gain_sd": after["gain_sd"],
                 "best_gap_sd": after["best_gap_sd"],
-                "forecast_at": before["written"],
-                "outcome_at": after["begun"],
             }
-        )
+            times = {"forecast_at": before["written"], "outcome_at": after["begun"]}
+            rows.append({**_rounded(made), **times})
     return {"version": 1, "cells": rows}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _teacher(
@@ -228,7 +246,8 @@ def _stratified(
     return np.concatenate(of)
 
 
-def _write(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     beside.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
