@@ -166,6 +166,7 @@ def _figure(
                     axes.annotate(note, (px, py), xytext=(4, 3), textcoords="offset points", size=7)
         axes.axhline(0, color="0.35", linewidth=0.8)
         axes.set_xlabel(label)
+        axes.locator_params(axis="x", nbins=5)
     panels[0].set_ylabel("student − teacher, points of accuracy")
     lines, titles = panels[0].get_legend_handles_labels()
     figure.legend(lines, titles, loc="outside lower center", ncols=3, fontsize=8)
