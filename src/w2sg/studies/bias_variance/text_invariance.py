@@ -58,9 +58,9 @@ def text_invariance(
         move, noise = arrays["reverse_ce moves"][:, i].mean(), arrays["reverse_ce noise"][i]
         claims.append(
             Claim(
-                f"Shrunk labels move {name} of reverse_ce by less than its seed noise",
+                f"Shrunk labels move {name} of reverse_ce by no more than its seed noise",
                 f"{move:+.4f}, noise {noise:.4f}",
-                bool(abs(move) < noise),
+                bool(abs(move) <= noise),
             )
         )
     for i in (1, 2):
