@@ -1,7 +1,7 @@
 """What one swept key changes: its values against each other, paired, the other keys averaged."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,30 @@ def by_axis(result: SweepResult, axis: str, reference: str | None = None) -> Axi
     return AxisComparison(axis, comparison, len(whole), tuple(notes))
 
 
+def restricted(result: SweepResult, where: Sequence[str]) -> SweepResult:
+    """Return a sweep of the cells that have given values of swept keys.
+
+    Args:
+        result: The sweep.
+        where: ``"key=value"`` each, the value as tables show it.
+
+    Raises:
+        ValueError: No ``=``, a key that is not swept, or no cell with such values.
+    """
+    cells = result.record.cells
+    for given in where:
+        axis, equals, value = given.partition("=")
+        if not equals or axis not in result.record.columns:
+            raise ValueError(
+                f"--where {given!r}: write KEY=VALUE with one of {', '.join(result.record.columns)}"
+            )
+        values = dict.fromkeys(shown(cell.settings.get(axis)) for cell in cells)
+        cells = tuple(cell for cell in cells if shown(cell.settings.get(axis)) == value)
+        if not cells:
+            raise ValueError(f"--where {given!r}: the values of {axis} are {', '.join(values)}")
+    return replace(result, record=replace(result.record, cells=cells))
+
+
 def _setting(cell: CellRecord, keys: list[str]) -> tuple[str, ...]:
     return tuple(shown(cell.settings.get(key)) for key in keys)
 
@@ -88,5 +112,6 @@ def _refuse_other_items(axis: str, bodies: list[Mapping[str, Any]]) -> None:
     if len({body["inputs"]["test"] for body in bodies}) > 1:
         raise ValueError(
             f"--by {axis!r}: the cells were evaluated on different test items, so they cannot be "
-            "paired; compare their gains in `w2sg compare` without --by"
+            "paired; compare one set of items, as in --where variant=…, or the gains of all cells "
+            "in `w2sg compare` without --by"
         )

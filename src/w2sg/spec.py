@@ -1,6 +1,5 @@
 """The frozen, strict description of a run: every field, its allowed values, its visible default."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+from w2sg._refusals import sentences
 
 SPEC_VERSION = 1
 REFERENCES = ("ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed")
@@ -269,7 +270,7 @@ def load(
     try:
         return Spec.model_validate(tables)
     except ValidationError as error:
-        raise SpecError("\n".join(_sentences(error))) from None
+        raise SpecError("\n".join(sentences(error, Spec))) from None
 
 
 def read_toml(path: str | Path, what: str = "spec") -> dict[str, Any]:
@@ -359,50 +360,3 @@ def _toml(value: Any) -> str:
 
 def _copy(tables: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copy(v) if isinstance(v, Mapping) else v for k, v in tables.items()}
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    by_field: dict[str, list[Any]] = {}
-    for item in error.errors():
-        path = [str(part) for part in item["loc"] if not _is_branch(part)]
-        by_field.setdefault(".".join(path), []).append(item)
-    return [_sentence(field, items) for field, items in by_field.items()]
-
-
-def _sentence(field: str, errors: list[Any]) -> str:
-    kind, value = errors[0]["type"], errors[0].get("input")
-    *parents, name = field.split(".")
-    if kind == "extra_forbidden":
-        known = _fields(parents)
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
-        return f"{field} = {value!r}: unknown field; {hint}"
-    if kind == "value_error":
-        return str(errors[0]["ctx"]["error"])
-    if kind == "missing":
-        return f"{field}: missing; add it to the spec"
-    allowed = [error["msg"].removeprefix("Input should be ") for error in errors]
-    near = [hint for error in errors if (hint := _nearest(error))]
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{field} = {value!r}: must be {' or '.join(dict.fromkeys(allowed))}{hint}"
-
-
-def _nearest(error: Any) -> str | None:
-    if error["type"] != "literal_error" or not isinstance(error["input"], str):
-        return None
-    allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-    return next(iter(difflib.get_close_matches(error["input"], allowed, n=1)), None)
-
-
-def _is_branch(part: Any) -> bool:
-    # pydantic names the branch of a union ("literal['auto']", "float") as if it were a field
-    return isinstance(part, str) and (
-        "[" in part or part.startswith("constrained-") or part in {"str", "int", "float"}
-    )
-
-
-def _fields(path: list[str]) -> list[str]:
-    model: Any = Spec
-    for part in path:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2sg.runs.cost import correct_of
 from w2sg.runs.scheduler import Progress
@@ -25,7 +25,25 @@ NUMBERS = (
     "pgr",
     "pgr_low",
     "pgr_high",
+    "student_entropy",
+    "student_entropy_low",
+    "student_entropy_high",
+    "misfit",
+    "misfit_low",
+    "misfit_high",
+    "residual",
+    "residual_low",
+    "residual_high",
+    "risk_gain",
+    "risk_gain_low",
+    "risk_gain_high",
 )
+LEDGER = {
+    "student_entropy": "student_entropy",
+    "misfit": "misfit",
+    "residual": "residual",
+    "risk_gain": "gap",
+}
 
 
 @dataclass(frozen=True)
@@ -65,9 +83,11 @@ class SweepResult:
         return reasons
 
     def table(self) -> "pd.DataFrame":
-        """Return one row per cell: swept keys, accuracies, gain and PGR with their intervals.
+        """Return one row per cell: swept keys, accuracies, gain and PGR, and the ledger.
 
-        What is withheld or not finished is NaN; ``table.attrs["reasons"]`` says why, row by row.
+        ``risk_gain`` is misfit + residual, measured in the ``divergence`` of its row: nats of
+        cross-entropy (``kl``), or squared error where the teacher's labels are hard. What is
+        withheld or not finished is NaN; ``table.attrs["reasons"]`` says why, row by row.
         """
         import pandas as pd
 
@@ -75,7 +95,8 @@ class SweepResult:
         for cell, evaluation in zip(self.record.cells, self.evaluations(), strict=True):
             row = {key: cell.settings.get(key) for key in self.record.columns}
             rows.append({**row, **_numbers(evaluation)})
-        table = pd.DataFrame(rows, columns=pd.Index([*self.record.columns, *NUMBERS]))
+        columns = [*self.record.columns, *NUMBERS, "divergence"]
+        table = pd.DataFrame(rows, columns=pd.Index(columns))
         table = table.astype(dict.fromkeys(NUMBERS, "float64"))
         table.attrs["reasons"] = self.reasons()
         table.attrs["folder"] = str(self.folder)
@@ -85,6 +106,33 @@ class SweepResult:
         """Return what a cell's arm got right, (seeds, items), or ``None`` if unfinished."""
         evaluation = self.evaluations()[cell]
         return None if evaluation is None else correct_of(self.store, evaluation, arm)
+
+    def answers(self, cell: int, arm: str = "student") -> "tuple[FloatArray, FloatArray]":
+        """Return the class numbers of the test items, and what a cell's arm says of them.
+
+        Args:
+            cell: Its place in the record.
+            arm: Such as ``"student"`` or ``"teacher"``.
+
+        Returns:
+            Labels (items,), and probabilities (seeds, items, K); items ordered by id.
+
+        Raises:
+            ValueError: The cell is not finished, or has no such arm.
+        """
+        import pandas as pd
+
+        evaluation = self.evaluations()[cell]
+        if evaluation is None:
+            raise ValueError(f"{self.record.cells[cell].name} is not finished: run the sweep")
+        if arm not in evaluation.facts["arms"]:
+            raise ValueError(f"arm must be one of {evaluation.facts['arms']}, got {arm!r}")
+        told: Any = pd.read_parquet(self.store.folder(evaluation.key) / "scores.parquet")
+        rows = told[told["arm"] == arm].sort_values(["seed", "id"])
+        seeds = sorted(evaluation.facts["seeds"])
+        p = rows[[f"p_{k}" for k in range(len(evaluation.facts["label_names"]))]].to_numpy()
+        labels = rows["label"].to_numpy().reshape(len(seeds), -1)[0]
+        return labels, p.reshape(len(seeds), -1, p.shape[1])
 
     def failures(self) -> dict[str, Manifest]:
         """Return the stages that failed, by key."""
@@ -126,13 +174,18 @@ class SweepResult:
         return all(m is not None for m in self.evaluations())
 
 
-def _numbers(evaluation: Manifest | None) -> dict[str, float | None]:
+def _numbers(evaluation: Manifest | None) -> dict[str, Any]:
     if evaluation is None:
-        return dict.fromkeys(NUMBERS)
+        return dict.fromkeys((*NUMBERS, "divergence"))
     facts = evaluation.facts
     arms = {arm: facts["metrics"].get(arm) for arm in ("teacher", "student", "ceiling")}
-    row = {arm: None if m is None else m["accuracy"]["estimate"] for arm, m in arms.items()}
-    for name in ("gain", "pgr"):
-        found = facts[name]
+    row: dict[str, Any] = {
+        arm: None if m is None else m["accuracy"]["estimate"] for arm, m in arms.items()
+    }
+    ledger = facts["ledger"]
+    row["divergence"] = ledger["divergence"]
+    measured = {"gain": facts["gain"], "pgr": facts["pgr"]}
+    measured |= {name: ledger[field] for name, field in LEDGER.items()}
+    for name, found in measured.items():
         row |= {name: found["estimate"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
     return row

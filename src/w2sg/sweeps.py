@@ -90,8 +90,10 @@ def sweep(
         processes_per_training: How many share a training, one GPU each where there are any.
 
     Returns:
-        A column for each swept key, then ``teacher, student, ceiling, gain, gain_low, gain_high,
-        pgr, pgr_low, pgr_high``; ``attrs["reasons"]`` says row by row why numbers are missing.
+        A column for each swept key, then ``teacher, student, ceiling``, then ``gain, pgr,
+        student_entropy, misfit, residual, risk_gain``, each with ``…_low`` and ``…_high``, and the
+        ``divergence`` that the last four are measured in; ``attrs["reasons"]`` says row by row why
+        numbers are missing.
 
     Raises:
         SpecError: The spec is wrong.

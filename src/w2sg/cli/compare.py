@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from w2sg.cli.sweep import cells_table
+from w2sg.cli.sweep import cells_tables
 
 
 def compare(
@@ -16,6 +16,7 @@ def compare(
     *,
     by: str | None = None,
     against: str | None = None,
+    where: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -31,6 +32,8 @@ def compare(
         and test item, averaged over the other keys.
     against
         The value that the others are compared with; the first by default.
+    where
+        Only cells with this value of a swept key, as in --where variant=trec; may be repeated.
     set
         As the sweep was run with.
     out
@@ -40,11 +43,11 @@ def compare(
     """
     import pandas as pd
 
-    from w2sg.comparisons import by_axis
+    from w2sg.comparisons import by_axis, restricted
     from w2sg.spec import parse_overrides
     from w2sg.sweeps import open_sweep
 
-    result = open_sweep(spec, parse_overrides(set))
+    result = restricted(open_sweep(spec, parse_overrides(set)), where)
     frame = result.table()
     if by is None:
         rows = pd.DataFrame(frame)
@@ -60,7 +63,8 @@ def compare(
         return 0 if result.finished else 1
     console = Console(highlight=False)
     if compared is None:
-        console.print(cells_table(result.record.columns, frame))
+        for table in cells_tables(tuple(result.record.axes), frame):
+            console.print(table)
     else:
         found = compared.comparison
         console.print(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LAUNCHERS = ("local", "ray", "slurm")
 SHOWN = 3  # stages that failed alike
+UNITS = {"kl": "nats of cross-entropy", "squared": "squared error"}
 
 
 def sweep(
@@ -181,7 +182,8 @@ def show(result: "SweepResult", console: Console) -> None:
     """Print the table of a sweep, what failed and why, and where it all is."""
     frame = result.table()
     console.print()
-    console.print(cells_table(result.record.columns, frame))
+    for table in cells_tables(tuple(result.record.axes), frame):
+        console.print(table)
     reasons: dict[str, list[str]] = {}
     for cell, reason in zip(result.record.cells, frame.attrs["reasons"], strict=True):
         if reason:
@@ -210,21 +212,37 @@ def show(result: "SweepResult", console: Console) -> None:
     console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
 
 
-def cells_table(columns: tuple[str, ...], frame: "pd.DataFrame") -> Table:
-    """Return the table of all cells for the terminal."""
-    table = Table(title="Accuracy on the test part", title_justify="left", box=SIMPLE_HEAD)
+def cells_tables(columns: tuple[str, ...], frame: "pd.DataFrame") -> tuple[Table, Table]:
+    """Return the tables of all cells for the terminal: accuracies, and the ledger of each."""
+    divergences = set(frame["divergence"].dropna())
+    unit = UNITS[divergences.pop()] if len(divergences) == 1 else "each in its own unit"
+    accuracies = Table(title="Accuracy on the test part", title_justify="left", box=SIMPLE_HEAD)
+    ledger = Table(
+        title=f"Gain in risk = misfit + residual, {unit} per test row",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
     for name in short_names(columns):
-        table.add_column(name, overflow="fold")
+        accuracies.add_column(name, overflow="fold")
+        ledger.add_column(name, overflow="fold")
     for name in ("teacher", "student", "ceiling", "student − teacher", "PGR"):
-        table.add_column(name, justify="right", no_wrap=True)
+        accuracies.add_column(name, justify="right", no_wrap=True)
+    for name in ("student's entropy", "misfit", "residual", "gain in risk"):
+        ledger.add_column(name, justify="right")
     for row in frame.to_dict("records"):
-        table.add_row(
-            *(str(row[name]) for name in columns),
+        named = [str(row[name]) for name in columns]
+        accuracies.add_row(
+            *named,
             *(percent(row[name]) for name in ("teacher", "student", "ceiling")),
             interval(row, "gain", 100, "+.1f"),
             interval(row, "pgr", 1, ".2f"),
         )
-    return table
+        ledger.add_row(
+            *named,
+            *(interval(row, name, 1, ".3f") for name in ("student_entropy", "misfit")),
+            *(interval(row, name, 1, "+.3f") for name in ("residual", "risk_gain")),
+        )
+    return accuracies, ledger
 
 
 def short_names(columns: tuple[str, ...]) -> list[str]:

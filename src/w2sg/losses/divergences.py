@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from w2sg.losses.entropies import forward_kl, reverse_kl
-from w2sg.losses.loss import Context, Loss, Student, from_formula
+from w2sg.losses.loss import Context, Formula, Loss, Student, from_formula
 
 SMALLEST = 1e-7
 
@@ -56,9 +56,6 @@ class Generator:
 
 GENERATORS = {
     "squared": Generator("squared", lambda p: (p * p).sum(-1), lambda p: 2 * p, lambda p, v: 2 * v),
-    "itakura_saito": Generator(
-        "itakura_saito", lambda p: -p.log().sum(-1), lambda p: -1 / p, lambda p, v: v / p**2
-    ),
 }
 ENTROPIES = ("negentropy", "generalised_kl", "binary_negentropy")
 
@@ -84,8 +81,10 @@ def bregman(generator: str | Generator, order: str = "left") -> Loss:
     if isinstance(generator, str):
         if generator in ENTROPIES:
             return _entropic(generator, order)
+        if generator == "itakura_saito":
+            return from_formula(_bregman_name(generator, order), _itakura_saito(order))
         if generator not in GENERATORS:
-            known = ", ".join(sorted([*GENERATORS, *ENTROPIES]))
+            known = ", ".join(sorted([*GENERATORS, *ENTROPIES, "itakura_saito"]))
             raise ValueError(f"generator of bregman must be one of {known}, got {generator!r}")
         generator = GENERATORS[generator]
 
@@ -98,9 +97,31 @@ def bregman(generator: str | Generator, order: str = "left") -> Loss:
             slope = generator.curve(mine, mine - label)
         else:
             slope = generator.gradient(mine) - generator.gradient(label)
-        return value.clamp_min(0), student.pull_back(slope * (student.p >= SMALLEST))
+        return value.clamp_min(0), _pull_back_where_above(student, slope)
 
     return from_formula(_bregman_name(generator.name, order), formula)
+
+
+def _itakura_saito(order: str) -> Formula:
+    """Σ r − log r − 1 with r = q/p (left) or p/q (right); slopes (1 − r)/p and (r − 1)/p."""
+
+    def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        mine, label = student.p.clamp_min(SMALLEST), q.clamp_min(SMALLEST)
+        ratio = label.div_(mine) if order == "left" else mine / label
+        value = (ratio.sum(-1) - ratio.log().sum(-1) - ratio.shape[-1]).clamp_min(0)
+        slope = ratio.sub_(1).div_(-mine if order == "left" else mine)
+        return value, _pull_back_where_above(student, slope)
+
+    return formula
+
+
+def _pull_back_where_above(student: Student, slope: Tensor) -> Tensor:
+    """The gradient in the logits where p below `SMALLEST` has no slope; overwrites the slope."""
+    if slope.shape[-1] == 2:
+        return student.pull_back(slope * (student.p >= SMALLEST))
+    above = torch.nn.functional.threshold(student.p, SMALLEST, 0.0)
+    share = torch.linalg.vecdot(above, slope).unsqueeze(-1)
+    return torch.addcmul(slope.mul_(above), student.p, share, value=-1, out=student.room)
 
 
 def mahalanobis(matrix: Tensor) -> Generator:

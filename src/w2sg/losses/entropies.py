@@ -15,25 +15,40 @@ LOG_OF_ZERO = math.log(1e-7)
 
 def cross_entropy_formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
     """Value −⟨q, log p⟩, gradient p − q."""
-    return -torch.linalg.vecdot(q, student.log_p), student.p - q
+    value = -torch.linalg.vecdot(q, student.log_p)
+    return value, torch.sub(student.p, q, out=student.room)
+
+
+def reverse_ce_formula(
+    student: Student, q: Tensor, log_floor: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """Value −⟨p, log q⟩ and its gradient."""
+    return slope_formula(student, log_target(q, log_floor).neg_())
+
+
+def slope_formula(student: Student, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ⟨p, slope⟩ and its gradient, the slope taken as its derivative in p; overwrites it."""
+    value = torch.linalg.vecdot(student.p, slope)
+    if slope.shape[-1] == 2:
+        return value, student.pull_back(slope)
+    return value, torch.mul(slope.sub_(value.unsqueeze(-1)), student.p, out=student.room)
 
 
 def mixed_formula(
-    student: Student, q: Tensor, slope: Tensor, forward: Tensor | float, reverse: Tensor | float
+    student: Student, q: Tensor, slope: Tensor, forward: float, reverse: float
 ) -> tuple[Tensor, Tensor]:
     """Return ``forward``·ce + ``reverse``·⟨p, slope⟩, the slope taken as its derivative in p.
 
-    The weights are numbers or one per row. Overwrites ``slope``.
+    Overwrites ``slope``.
     """
     p = student.p
-    other = torch.linalg.vecdot(p, slope)
-    value = forward * -torch.linalg.vecdot(q, student.log_p) + reverse * other
-    a, b = (w.unsqueeze(-1) if isinstance(w, Tensor) else w for w in (forward, reverse))
+    other = torch.linalg.vecdot(p, slope.mul_(reverse))
+    value = forward * -torch.linalg.vecdot(q, student.log_p) + other
     if p.shape[-1] == 2:
-        return value, a * (p - q) + b * student.pull_back(slope)
-    # a(p − q) + bp(slope − ⟨p, slope⟩) in few passes over memory.
-    gradient = slope.sub_(other.unsqueeze(-1)).mul_(b).add_(a).mul_(p)
-    return value, gradient.sub_(a * q)
+        return value, forward * (p - q) + student.pull_back(slope)
+    # forward·(p − q) + p(slope − ⟨p, slope⟩) in few passes over memory.
+    gradient = slope.add_(forward - other.unsqueeze(-1)).mul_(p)
+    return value, torch.sub(gradient, q, alpha=forward, out=student.room)
 
 
 def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
@@ -48,17 +63,16 @@ def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
 
 
 def _forward_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    return torch.linalg.vecdot(q, log_target(q).sub_(student.log_p)), student.p - q
+    value = torch.linalg.vecdot(q, log_target(q).sub_(student.log_p))
+    return value, torch.sub(student.p, q, out=student.room)
 
 
 def _reverse_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    slope = student.log_p - log_target(q)
-    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+    return slope_formula(student, student.log_p - log_target(q))
 
 
 def _entropy(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    slope = -student.log_p
-    return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+    return slope_formula(student, -student.log_p)
 
 
 ce = Loss("ce", lambda z, q, context: torch.nn.functional.cross_entropy(z, q, reduction="none"))
@@ -134,8 +148,7 @@ def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         if smoothing:
             q = (1 - smoothing) * q + smoothing / q.shape[-1]
-        slope = log_target(q, log_floor).neg_()
-        return torch.linalg.vecdot(student.p, slope), student.pull_back(slope)
+        return reverse_ce_formula(student, q, log_floor)
 
     return from_formula(":".join(parts), formula)
 

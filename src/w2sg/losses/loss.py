@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CACHED_NUMBERS = 2**16
+CACHED_NUMBERS = 2**18  # larger blocks leave the cache, smaller ones are all overhead
 
 Context = Mapping[str, Tensor | float]
 Formula = Callable[["Student", Tensor, Context], tuple[Tensor, Tensor]]
@@ -21,9 +21,15 @@ Formula = Callable[["Student", Tensor, Context], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Student:
-    """The student's answers to some examples: p and log p, computed when first asked for."""
+    """The student's answers to some examples: p and log p, computed when first asked for.
+
+    Attributes:
+        logits: Class scores.
+        room: Where a formula may write its gradient, to save a pass over memory.
+    """
 
     logits: Float[Tensor, "n k"]
+    room: Float[Tensor, "n k"] | None = None
 
     @cached_property
     def p(self) -> Float[Tensor, "n k"]:
@@ -44,7 +50,8 @@ class Student:
         if self.p.shape[-1] == 2:
             g = self.p.prod(-1) * (slope[:, 1] - slope[:, 0])
             return torch.stack([-g, g], dim=-1)
-        return (slope - torch.linalg.vecdot(self.p, slope).unsqueeze(-1)).mul_(self.p)
+        apart = slope - torch.linalg.vecdot(self.p, slope).unsqueeze(-1)
+        return torch.mul(apart, self.p, out=self.room)
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,7 @@ def from_formula(
     Args:
         name: Name of the loss.
         formula: ``(student, q, context)`` to the value (n,) and its gradient with respect to the
-            logits (n, K).
+            logits (n, K), which no one else may hold.
         statistics: See `Loss`.
         needs_logits: See `Loss`.
         ramp: See `Loss`.
@@ -197,8 +204,7 @@ def from_formula(
     """
 
     def function(logits: Tensor, targets: Tensor, context: Context) -> Tensor:
-        value, gradient = _by_blocks(formula, logits.detach(), targets, context)
-        return _ClosedForm.apply(logits, value, gradient)
+        return _ClosedForm.apply(logits, targets, context, formula)
 
     return Loss(name, function, statistics, needs_logits, ramp)
 
@@ -214,7 +220,10 @@ def _by_blocks(
     value, gradient = logits.new_empty(n), torch.empty_like(logits)
     for start in range(0, n, rows):
         block = slice(start, start + rows)
-        value[block], gradient[block] = formula(Student(logits[block]), targets[block], context)
+        room = gradient[block]
+        value[block], found = formula(Student(logits[block], room), targets[block], context)
+        if found is not room:
+            room.copy_(found)
     return value, gradient
 
 
@@ -280,21 +289,37 @@ def check_targets(
 
 
 class _ClosedForm(torch.autograd.Function):
-    """A value with the gradient that was computed beside it."""
+    """A value with the gradient that was computed beside it.
+
+    The gradient is scaled in place and handed on, which saves a pass over memory; whoever asks for
+    it a second time gets it computed again.
+    """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:  # noqa: ANN001
-        ctx.save_for_backward(gradient)
-        return value.clone()
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx,  # noqa: ANN001
+        logits: Tensor,
+        targets: Tensor,
+        context: Context,
+        formula: Formula,
+    ) -> Tensor:
+        value, ctx.gradient = _by_blocks(formula, logits, targets, context)
+        ctx.save_for_backward(logits, targets)
+        ctx.again = formula, context
+        return value
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx,  # noqa: ANN001
         *upstream: Tensor,
-    ) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0].unsqueeze(-1), None, None
+    ) -> tuple[Tensor, None, None, None]:
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            logits, targets = ctx.saved_tensors
+            formula, context = ctx.again
+            _, gradient = _by_blocks(formula, logits, targets, context)
+        return gradient.mul_(upstream[0].unsqueeze(-1)), None, None, None
 
 
 def _as_rows(logits: Tensor, targets: Tensor, raw: bool) -> tuple[Tensor, Tensor]:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 VERSION = 2
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
-RATES = {"full": 3e-4, "head": 1e-2, "roles": 3e-4}
+RATES = {"full": 3e-4, "head": 0.1, "roles": 3e-4}
 LONG = 120  # steps; a shorter training of roles gets a higher rate in proportion,
 HIGHEST = 1e-3  # up to this one
-HEAD_RATE = {"full": 3e-3, "head": 1e-2, "roles": 3e-3}
+HEAD_RATE = {"full": 3e-3, "head": 0.1, "roles": 3e-3}
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ def test_the_whole_way_of_a_sweep(spec, capsys, tmp_path):
     assert call("compare", spec, "--by", "student.loss", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["method"] == "reverse_ce"
+    assert call("compare", spec, "--where", "student.loss=ce") == 0
+    said = capsys.readouterr().out
+    assert "reverse_ce" not in said
+    assert "Gain in risk = misfit + residual, nats of cross-entropy" in " ".join(said.split())
     assert call("compare", spec, "-o", tmp_path / "cells.csv") == 0
     assert (tmp_path / "cells.csv").read_text().startswith("student.loss,teacher,student")
     capsys.readouterr()
@@ -86,6 +90,9 @@ def test_the_whole_way_of_a_sweep(spec, capsys, tmp_path):
         (("sweep", "{spec}", "--set", "student.loss=ce"), "would undo"),
         (("compare", "{spec}", "--by", "student.lr"), "the sweep varies student.loss"),
         (("compare", "{spec}", "--by", "student.loss", "--against", "x"), "the values of"),
+        (("compare", "{spec}", "--where", "student.loss"), "write KEY=VALUE"),
+        (("compare", "{spec}", "--where", "student.lr=1"), "write KEY=VALUE"),
+        (("compare", "{spec}", "--where", "student.loss=x"), "the values of student.loss are ce"),
         (("compare", "{spec}", "--set", "run.seeds=[5]"), "holds no sweep"),
         (("export", "{spec}", "-o", "a.tar"), "must be .zip"),
         (("import", "{spec}"), "cannot be read"),

@@ -217,3 +217,48 @@ def test_entropy_of_uniform_student_is_log_k():
     assert losses.entropy(torch.zeros(1, 5), torch.full((1, 5), 0.2)).item() == pytest.approx(
         math.log(5)
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gradient_can_be_asked_for_twice(name):
+    # Catches a gradient that was scaled in place and then handed out again, already scaled.
+    loss = losses.get(name)
+    logits, targets = draw(7, 5, seed=3)
+    logits.requires_grad_()
+    value = loss(logits, targets)
+    weights = torch.linspace(0.5, 2.0, 7, dtype=torch.float64)
+    first = torch.autograd.grad(value, logits, weights, retain_graph=True)[0]
+    kept = first.clone()
+    second = torch.autograd.grad(value, logits, torch.ones_like(value))[0]
+    torch.testing.assert_close(first, kept, rtol=0, atol=0)
+    torch.testing.assert_close(second * weights.unsqueeze(-1), first)
+    twice = loss(logits, targets).sum() + loss(logits, targets).sum()
+    torch.testing.assert_close(torch.autograd.grad(twice, logits)[0], 2 * second)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks_do_not_show(name, monkeypatch):
+    # Catches a block that writes its gradient into another one's rows.
+    loss = losses.get(name)
+    logits, targets = draw(50, 5, seed=4)
+    context = loss.batch_statistics(logits, targets)
+
+    def both():
+        z = logits.clone().requires_grad_()
+        value = loss(z, targets, context=context)
+        return value.detach(), torch.autograd.grad(value.sum(), z)[0]
+
+    whole = both()
+    monkeypatch.setattr("w2sg.losses.loss.CACHED_NUMBERS", 40)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    for mine, theirs in zip(both(), whole, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)
+
+
+def test_product_of_what_underflows():
+    # Catches 0/0 where the student's whole weight is on a class that the teacher excludes.
+    z = torch.tensor([[200.0, 0.0, -1.0]], requires_grad=True)
+    q = torch.tensor([[0.0, 0.5, 0.5]])
+    losses.get("product")(z, q).sum().backward()
+    target = torch.tensor([[0.0, 1.0, 1 / torch.e]]) / (1 + 1 / torch.e)
+    torch.testing.assert_close(z.grad, torch.tensor([[1.0, 0.0, 0.0]]) - target)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tiny import save_bert, tables
 
-from w2sg.runs import execute as execution
+from w2sg.runs import together
 from w2sg.runs.compute import compute
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store, digest
@@ -22,7 +22,7 @@ STUDENTS = {"student", "self_training", "student_then_labels", "mixed", "strong_
 def dry(monkeypatch):
     """Stages other than the division of the data compute nothing."""
     monkeypatch.setattr(
-        execution,
+        together,
         "compute",
         lambda call, context: (
             compute(call, context) if call.stage == "labelled_data" else ({}, None)

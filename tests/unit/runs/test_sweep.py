@@ -58,7 +58,7 @@ def test_the_table_is_that_of_separate_runs(finished, tmp_path):
     # the naive loop is the twin: catches a result shared between cells that differ
     spec, result = finished
     table = result.table()
-    assert list(table.columns) == [*GRID, *NUMBERS]
+    assert list(table.columns) == [*GRID, *NUMBERS, "divergence"]
     assert table[list(GRID)].to_numpy().tolist() == [
         ["ce", "full"],
         ["ce", "head"],
@@ -73,7 +73,14 @@ def test_the_table_is_that_of_separate_runs(finished, tmp_path):
         for arm in ("teacher", "student", "ceiling"):
             assert row[arm] == found.facts["metrics"][arm]["accuracy"]["estimate"]
         assert row["gain"] == found.facts["gain"]["estimate"]
+        ledger = found.facts["ledger"]
+        assert row["risk_gain"] == ledger["gap"]["estimate"] == row["misfit"] + row["residual"]
+        assert row["student_entropy_low"] == ledger["student_entropy"]["low"]
+        assert row["divergence"] == ledger["divergence"] == "kl"
         ours = result.store.folder(result.record.cells[number].roles["evaluation"])
+        labels, told = result.answers(number)
+        assert (told.argmax(-1) == labels).mean() == pytest.approx(row["student"])
+        assert told.shape == (1, 50, 2)
         scores.append(pd.read_parquet(found.folder / "scores.parquet"))
         assert pd.read_parquet(ours / "scores.parquet").equals(scores[-1])
     for one, other in itertools.combinations(scores, 2):  # else the loop compares nothing

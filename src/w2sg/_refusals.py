@@ -1,0 +1,58 @@
+"""What a strict table refuses, in sentences that name the field and the next step."""
+
+import difflib
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Return a sentence per field that was refused: the value, what is allowed, the nearest name.
+
+    Args:
+        error: What the validation raised.
+        model: The tables that were asked for.
+    """
+    by_field: dict[str, list[Any]] = {}
+    for item in error.errors():
+        path = [str(part) for part in item["loc"] if not _is_branch(part)]
+        by_field.setdefault(".".join(path), []).append(item)
+    return [_sentence(field, items, model) for field, items in by_field.items()]
+
+
+def _sentence(field: str, errors: list[Any], model: type[BaseModel]) -> str:
+    kind, value = errors[0]["type"], errors[0].get("input")
+    *parents, name = field.split(".")
+    if kind == "extra_forbidden":
+        known = _fields(parents, model)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
+        return f"{field} = {value!r}: unknown field; {hint}"
+    if kind == "value_error":
+        return str(errors[0]["ctx"]["error"])
+    if kind == "missing":
+        return f"{field}: missing; add it to the spec"
+    allowed = [error["msg"].removeprefix("Input should be ") for error in errors]
+    near = [hint for error in errors if (hint := _nearest(error))]
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{field} = {value!r}: must be {' or '.join(dict.fromkeys(allowed))}{hint}"
+
+
+def _nearest(error: Any) -> str | None:
+    if error["type"] != "literal_error" or not isinstance(error["input"], str):
+        return None
+    allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+    return next(iter(difflib.get_close_matches(error["input"], allowed, n=1)), None)
+
+
+def _is_branch(part: Any) -> bool:
+    # pydantic names the branch of a union ("literal['auto']", "float") as if it were a field
+    return isinstance(part, str) and (
+        "[" in part or part.startswith("constrained-") or part in {"str", "int", "float"}
+    )
+
+
+def _fields(path: list[str], model: Any) -> list[str]:
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
