@@ -138,7 +138,6 @@ class _Wording:
     rises: str
 
 
-_REST = "labels, rows, features and the student's fit"
 CONTROLS: dict[str, _Wording] = {
     "re-regularised teacher": _Wording(
         arms.best_penalty,
@@ -210,8 +209,7 @@ def explain(seeds: Sequence[FrozenSeed], *, level: float = 0.95, seed: int = 0) 
     * *no discrepancy* and *full discrepancy*, both in sample space: the student also has the
       teacher's features, so that d_{s∧w} = d_w; or the pseudo-labels of each true class are
       dealt out anew among its rows, so that no feature tells where the errors are, the student
-      answering each class as often as before (discrepancy
-      note, sections 2.1 and 3.2);
+      answering each class as often as before (discrepancy note, sections 2.1 and 3.2);
     * *mean teacher*: the mean of teachers fitted to resampled labels, near the posterior mean.
 
     Args:
