@@ -214,11 +214,11 @@ def show(result: "SweepResult", console: Console) -> None:
 
 def cells_tables(columns: tuple[str, ...], frame: "pd.DataFrame") -> tuple[Table, Table]:
     """Return the tables of all cells for the terminal: accuracies, and the ledger of each."""
-    divergences = set(frame["divergence"].dropna())
-    unit = UNITS[divergences.pop()] if len(divergences) == 1 else "each in its own unit"
+    met = list(dict.fromkeys(frame["divergence"].dropna()))
+    unit = f", {UNITS[met[0]]} per test row" if len(met) == 1 else ""
     accuracies = Table(title="Accuracy on the test part", title_justify="left", box=SIMPLE_HEAD)
     ledger = Table(
-        title=f"Gain in risk = misfit + residual, {unit} per test row",
+        title=f"Gain in risk = misfit + residual{unit}",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
@@ -229,6 +229,8 @@ def cells_tables(columns: tuple[str, ...], frame: "pd.DataFrame") -> tuple[Table
         accuracies.add_column(name, justify="right", no_wrap=True)
     for name in ("student's entropy", "misfit", "residual", "gain in risk"):
         ledger.add_column(name, justify="right")
+    if len(met) > 1:
+        ledger.add_column("per test row")
     for row in frame.to_dict("records"):
         named = [str(row[name]) for name in columns]
         accuracies.add_row(
@@ -241,6 +243,7 @@ def cells_tables(columns: tuple[str, ...], frame: "pd.DataFrame") -> tuple[Table
             *named,
             *(interval(row, name, 1, ".3f") for name in ("student_entropy", "misfit")),
             *(interval(row, name, 1, "+.3f") for name in ("residual", "risk_gain")),
+            *([UNITS.get(row["divergence"], "")] if len(met) > 1 else []),
         )
     return accuracies, ledger
 

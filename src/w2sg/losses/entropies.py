@@ -115,9 +115,12 @@ tensor([0.6931])
 def reverse_ce(log_floor: float | None = None, smoothing: float = 0.0) -> Loss:
     r"""Reverse cross-entropy −Σ_k p_k log q_k, the student in the place of the weights.
 
-    Linear in p, so its minimum is the vertex at the largest q_k: shrinking all labels towards
-    uniform rescales the gradient and moves no minimum. Binary gradient −logit(q) p(1−p): the factor
-    p(1−p) makes it vanish on a confident student, right or wrong, by nature.
+    Linear in p, so its minimum is the vertex at the largest q_k, and shrinking all labels towards
+    uniform moves no minimum. With two classes it only rescales the gradient of each example. With
+    more it changes the way there: labels near zero cost −log q_k, so a rare class may be given up
+    early, and never comes back, for every gradient carries its p_k. Binary gradient
+    −logit(q) p(1−p): the factor p(1−p) makes it vanish on a confident student, right or wrong, by
+    nature.
 
     Args:
         log_floor: log q is raised to at least this (negative). Left out, soft labels stay exactly

@@ -1,16 +1,21 @@
 """The commands of a sweep as a user calls them: output, files, exit status."""
 
+import io
 import json
 
+import pandas as pd
 import pytest
+from rich.console import Console
 from safetensors import SafetensorError
 from tiny import tables
 from transformers import Trainer
 
 from w2sg.cli import app
 from w2sg.cli.errors import explained
+from w2sg.cli.sweep import cells_tables
 from w2sg.runs.store import Store
 from w2sg.spec import load, to_toml
+from w2sg.sweep_results import NUMBERS
 
 
 def call(*words):
@@ -106,6 +111,25 @@ def test_refusals_are_one_message_and_status_two(spec, words, said, capsys):
     told = capsys.readouterr().err
     assert told.startswith("w2sg: ")
     assert said in " ".join(told.split())
+
+
+def test_the_ledger_names_the_unit_of_each_row_where_they_differ():
+    """Catches nats and squared errors in one column under one title."""
+    row = dict.fromkeys(NUMBERS, 0.5)
+    rows = [{"teacher.labels": "soft", **row, "divergence": "kl"},
+            {"teacher.labels": "hard", **row, "divergence": "squared"},
+            {"teacher.labels": "none", **dict.fromkeys(NUMBERS), "divergence": None}]  # fmt: skip
+
+    def said(rows):
+        console = Console(width=200, file=io.StringIO())
+        console.print(cells_tables(("teacher.labels",), pd.DataFrame(rows))[1])
+        return console.file.getvalue()
+
+    both = said(rows)
+    assert both.splitlines()[0].strip() == "Gain in risk = misfit + residual"
+    assert "squared error" in both.split("hard")[1]
+    assert "nats" in both.split("soft")[1].split("hard")[0]
+    assert "nats of cross-entropy per test row" in said(rows[:1]).splitlines()[0]
 
 
 def no_room_for_weights(monkeypatch):

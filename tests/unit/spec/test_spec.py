@@ -1,5 +1,7 @@
 """Strict: every wrong field is named, with its value, what is allowed and the nearest name."""
 
+import tomllib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,14 @@ LEAST = {"data": {"bundled": "qnli"}}
         ("student.labelled", "mixd", "student.labelled = 'mixd': must be 'none', 'after' or "
          "'mixed'; did you mean 'mixed'?"),
         ("teacher.kind", "tf-idf", "did you mean 'tfidf'?"),
+        ("teacher.members", 0, "teacher.members = 0: must be greater than or equal to 1"),
+        ("teacher.combine", "geometric", "teacher.combine = 'geometric': must be 'dual' or"),
+        ("teacher.shrink", 0.0, "teacher.shrink = 0.0: must be greater than 0"),
+        ("teacher.shrink", 1.1, "teacher.shrink = 1.1: must be less than or equal to 1"),
+        ("teacher", {"members": 3, "bootstrap": False}, "gives 3 equal teachers of kind 'tfidf'"),
+        ("teacher", {"kind": "column", "column": "p", "members": 2},
+         "teacher.members = 2 is for teachers that are trained; a column is not"),
+        ("teacher", {"kind": "sklearn", "estimator": []}, "needs teacher.estimator"),
         ("teacher.kind", 3, "teacher.kind = 3: must be 'tfidf', 'sklearn'"),
         ("teacher.kind", "column", "needs teacher.column"),
         ("teacher.kind", "sklearn", "needs teacher.estimator"),
@@ -79,6 +89,16 @@ def test_files_that_cannot_be_read(tmp_path):
         load(tmp_path / "latin.toml")
     with pytest.raises(SpecError, match="cannot be read"):
         load(tmp_path)
+
+
+def test_several_estimators_are_written_and_read():
+    """Catches a list taken for one object, and one that TOML cannot hold."""
+    given = ["ComplementNB", Named([1], name="mine", version="2")]
+    teacher = {"kind": "sklearn", "estimator": given}
+    made = load({"data": {"bundled": "demo"}, "teacher": teacher})
+    assert isinstance(made.teacher.estimator, tuple)
+    again = load(tomllib.loads(to_toml(made))).teacher.estimator
+    assert again == ("ComplementNB", Named(None, name="mine", version="2"))
 
 
 def test_frozen_and_the_source_untouched():

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from w2sg import losses
+from w2sg.studies.bias_variance.solvers import train_linear
 from w2sg.studies.bias_variance.teacher_fit import Cell, teacher_fit
+from w2sg.studies.bias_variance.text_heads import TextArrays, fit_grid
 
 SEEDS, ITEMS = 3, 400
 
@@ -67,3 +70,30 @@ def test_a_grid_with_holes_is_refused():
         teacher_fit(truth, made[:-1])
     with pytest.raises(ValueError, match="full grid"):
         teacher_fit(truth, [cell for cell in made if cell.members == 1])
+
+
+def test_a_quarter_of_an_epoch_is_a_quarter_of_the_steps():
+    """Catches epochs rounded to none or to one: Adam moves each weight by its rate per step."""
+    x = np.random.default_rng(0).normal(size=(2, 128, 3))
+    labels, start = np.full((2, 128), 0.9), np.zeros((2, 3))
+    common = {"loss": losses.get("ce"), "seed": 0, "rate": 1e-3}
+    one = train_linear(x, labels, start, epochs=0.25, **common)
+    np.testing.assert_allclose(np.abs(one), 1e-3, rtol=1e-3)
+    twice = train_linear(x, labels, start, **common)
+    np.testing.assert_array_equal(twice, train_linear(x, labels, start, epochs=2, **common))
+
+
+def test_the_grid_of_heads_pairs_each_student_with_its_teacher():
+    """Catches teachers exchanged between the cells."""
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 64, 3)), rng.normal(size=(40, 3))
+    tasks = {}
+    for members, p in ((1, 0.9), (4, 0.1)):
+        told = np.where(x[..., 0] > 0, p, 1 - p), np.stack([np.where(z[:, 0] > 0, p, 1 - p)] * 2)
+        labels = (x[..., 0] > 0).astype(int)
+        tasks[members] = TextArrays(x, labels, told[0], z, (z[:, 0] > 0).astype(int), told[1])
+    grid = fit_grid(tasks, epochs=(1, 16), names=("ce",), rate=0.05)
+    assert [(c.members, c.epochs) for c in grid] == [(1, 1), (1, 16), (4, 1), (4, 16)]
+    for cell in grid[1::2]:
+        assert (cell.student.argmax(-1) == cell.teacher.argmax(-1)).mean() > 0.8
+    np.testing.assert_allclose(grid[0].teacher[..., 1], tasks[1].teacher_test)

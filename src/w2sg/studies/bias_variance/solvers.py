@@ -1,5 +1,6 @@
 """What the synthetic studies train: logistic heads by Newton, linear students by Adam."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,10 +42,11 @@ def train_linear(
     seed: int,
     *,
     rate: float = RATE,
+    epochs: float = EPOCHS,
 ) -> FloatArray:
     """Train one linear student per run with Adam and a cosine to zero, all runs side by side.
 
-    Two epochs, batches of 32. A loss that looks at a batch gets the statistics of each
+    Batches of 32. A loss that looks at a batch gets the statistics of each
     run's own batch.
 
     Args:
@@ -54,6 +56,7 @@ def train_linear(
         loss: From `w2sg.losses`.
         seed: Of the order of the examples, the same for every loss.
         rate: Learning rate at the first step.
+        epochs: Passes over the inputs, whole or not; at least one step is made.
 
     Returns:
         The weights (runs, d).
@@ -64,11 +67,12 @@ def train_linear(
     inputs, labels = torch.from_numpy(x), torch.from_numpy(targets)
     weights = torch.tensor(start, requires_grad=True)
     optimiser = torch.optim.Adam([weights], lr=rate)
-    n_steps = EPOCHS * (n // BATCH)
+    n_steps = max(1, round(epochs * (n // BATCH)))
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
     rng = np.random.default_rng(seed)
-    order = np.concatenate([rng.permutation(n)[: n // BATCH * BATCH] for _ in range(EPOCHS)])
-    for step, rows in enumerate(torch.from_numpy(order).split(BATCH)):
+    passes = math.ceil(epochs)
+    order = np.concatenate([rng.permutation(n)[: n // BATCH * BATCH] for _ in range(passes)])
+    for step, rows in enumerate(torch.from_numpy(order).split(BATCH)[:n_steps]):
         z, q = torch.einsum("rnd,rd->rn", inputs[:, rows], weights), labels[:, rows]
         context = None
         if loss.needs_batch:

@@ -146,7 +146,7 @@ def _claims(found: Comparison, statement: str) -> list[Claim]:
 def _figure(
     cells: Sequence[Cell], arrays: Mapping[str, FloatArray], losses: list[str], members: list[int]
 ) -> "Figure":
-    figure, panels = new_figure(1, 3, width=10.5, height=3.8)
+    figure, panels = new_figure(1, 3, width=10.5, height=4.2)
     names = {
         "agreement": "agreement with the teacher",
         "entropy": "student's entropy, nats",
@@ -166,7 +166,9 @@ def _figure(
                     axes.annotate(note, (px, py), xytext=(4, 3), textcoords="offset points", size=7)
         axes.axhline(0, color="0.35", linewidth=0.8)
         axes.set_xlabel(label)
+        axes.locator_params(axis="x", nbins=5)
     panels[0].set_ylabel("student − teacher, points of accuracy")
-    panels[0].legend(fontsize=8)
+    lines, titles = panels[0].get_legend_handles_labels()
+    figure.legend(lines, titles, loc="outside lower center", ncols=3, fontsize=8)
     figure.suptitle("Numbers at the points: epochs", fontsize=9)
     return figure

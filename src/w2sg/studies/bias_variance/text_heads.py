@@ -4,7 +4,9 @@ The caller brings features and teacher probabilities (`w2sg.models.features.pool
 `w2sg.models.baselines.fit_tfidf`), so that this module reads no files and loads no model.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,6 +20,7 @@ from w2sg.diagnostics.ledger import Ledger, ledger
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.measures import pgr
 from w2sg.studies.bias_variance.solvers import RATE, train_linear
+from w2sg.studies.bias_variance.teacher_fit import Cell
 
 NAMES = (
     "ce",
@@ -127,6 +130,42 @@ def loss_table(
             )
         )
     return rows
+
+
+def fit_grid(
+    tasks: Mapping[int, TextArrays],
+    *,
+    epochs: Sequence[float] = (0.25, 1, 4, 16),
+    names: Sequence[str] = ("ce", "ce+0.1*entropy", "ce+0.3*entropy"),
+    rate: float = RATE,
+    seed: int = 0,
+) -> list[Cell]:
+    """Train linear heads for every number of epochs, loss and teacher, for `teacher_fit`.
+
+    Args:
+        tasks: Members of the teacher → the task with its labels; all else is the same.
+        epochs: Passes over the unlabelled rows.
+        names: Losses.
+        rate: Learning rate of the heads.
+        seed: Of starts and order.
+    """
+    from w2sg import losses
+
+    cells = []
+    for members, task in tasks.items():
+        x, test = _scaled(task)
+        start = 0.01 * np.random.default_rng(child_seed(seed, "start")).standard_normal(
+            (len(x), x.shape[-1])
+        )
+        order = child_seed(seed, "order")
+        teacher = np.stack([1 - task.teacher_test, task.teacher_test], axis=-1)
+        for name, passes in product(names, epochs):
+            weights = train_linear(
+                x, task.teacher_unlabelled, start, losses.get(name), order, rate=rate, epochs=passes
+            )
+            p = expit(np.einsum("rid,rd->ri", test, weights))
+            cells.append(Cell(passes, name, members, teacher, np.stack([1 - p, p], axis=-1)))
+    return cells
 
 
 def markdown(task: TextArrays, rows: list[LossRow]) -> str:
