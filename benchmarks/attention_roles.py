@@ -117,8 +117,7 @@ def main(out: Path) -> None:
         compared |= print_stage_two(name, result, arms, correct)
         print(f"w2sg compare {result.folder} --by variant --against '{arms['qv equal'].name}'")
     print_verdicts(study.verdicts(study.claims(arms), correct))
-    names = [d.name for d in next(iter(compared.values())).differences]
-    (out / "comparison.svg").write_text(to_svg(drawings.draw_comparison(compared, names)))
+    (out / "comparison.svg").write_text(to_svg(drawings.draw_comparison(compared)))
 
 
 if __name__ == "__main__":

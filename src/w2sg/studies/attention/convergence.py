@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from w2sg._arrays import FloatArray
@@ -33,7 +34,7 @@ MODEL, HEAD_RATE = "all-MiniLM-L6-v2", 3e-3
 EQUAL_RATES = (3e-4, 1e-3, 2e-3, 4e-3)
 RATIOS = {"base": (0.5, 2.0, 4.0, 8.0), "mean": (0.5, 2.0, 4.0, 8.0), "both": (2.0, 4.0)}
 SEEDS, CHOICE_SEEDS = (0, 1, 2, 3, 4), (100, 101)
-MOST_WORDS, N_TRAIN, N_HELD_OUT = 10, 1000, 250
+MOST_WORDS, N_TRAIN, N_HELD_OUT = 10, 1000, 200
 WINDOW = 8  # batches that the training loss is averaged over
 LOSSES = ("training", "held-out")
 LEVEL = 0.95
@@ -226,13 +227,13 @@ def trained(lr_q: float, lr_v: float, seed: int) -> Curve:
     )
 
 
-def _rows(seed: int) -> tuple[tuple[str, ...], Any]:
+def _rows(seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     from w2sg.data.sources import read_table
 
     frame = read_table(bundled="vader_tweets").frame
     short = frame[frame["text"].str.split().str.len() <= MOST_WORDS]
     drawn = short.sample(N_TRAIN + N_HELD_OUT, random_state=child_seed(seed, "rows"))
-    return tuple(drawn["text"]), drawn["label"].to_numpy()
+    return tuple(drawn["text"]), np.asarray(drawn["label"])
 
 
 def _half_way(curves: Sequence[Curve], loss: str) -> float:

@@ -1,6 +1,6 @@
 """The two figures of `roles`: the heat maps of stage 1, the differences of stage 2."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,13 +52,14 @@ def draw_choice(table: "pd.DataFrame", chosen: Mapping[str, Arm]) -> "Figure":
     return figure
 
 
-def draw_comparison(found: Mapping[str, "Comparison"], names: Sequence[str]) -> "Figure":
+def draw_comparison(found: Mapping[str, "Comparison"]) -> "Figure":
     """Return the differences of stage 2 from their reference, one panel for each set and labels.
 
     Args:
-        found: Set and labels → the arms against one reference.
-        names: What the arms of a comparison are called, in its order.
+        found: Set and labels → the same arms against the same reference.
     """
+    first = next(iter(found.values()))
+    names = [d.name for d in first.differences]
     figure, axes = new_figure(1, len(found), width=10.5, height=1.4 + 0.27 * len(names))
     for panel, (where, comparison) in zip(axes, found.items(), strict=True):
         panel.axvline(0.0, color="0.35", lw=1, ls="--")
@@ -68,8 +69,8 @@ def draw_comparison(found: Mapping[str, "Comparison"], names: Sequence[str]) -> 
             face = colour if d.decided else "white"
             panel.plot(100 * d.difference, row, "o", color=colour, mfc=face, ms=5)
         panel.set_ylim(len(names) - 0.5, -0.5)
-        panel.set_yticks(range(len(names)), labels=list(names) if panel is axes[0] else [])
+        panel.set_yticks(range(len(names)), labels=names if panel is axes[0] else [])
         panel.grid(axis="y", visible=False)
         panel.set_title(where, fontsize=9)
-    figure.supxlabel(f"points of accuracy over {comparison.reference}", fontsize=9)
+    figure.supxlabel(f"points of accuracy over {first.reference}", fontsize=9)
     return figure

@@ -143,19 +143,18 @@ def choose(table: "pd.DataFrame", among: Callable[[Arm], bool] = lambda _: True)
         among: Cells that may be chosen, such as equal rates only.
 
     Raises:
-        ValueError: A set of roles has no finished cell; single cells may have diverged.
+        ValueError: A set of roles has no finished cell; single ones may have diverged.
     """
-    best: dict[str, tuple[float, float, float, Arm]] = {}
-    for row in table.to_dict("records"):
-        arm = Arm(*(row[key] for key in CELL))
-        if not among(arm) or np.isnan(row["student"]):
-            continue
-        rank = (-row["student"], arm.ratio, arm.lr, arm)
-        best[arm.roles] = min(best.get(arm.roles, rank), rank)
-    wanted = [r for r in ROLES if r in set(table[CELL[0]])]
-    if missing := [roles for roles in wanted if roles not in best]:
-        raise ValueError(f"table has no finished cell of {missing[0]!r} to choose from")
-    return {roles: best[roles][-1] for roles in wanted}
+    found = {Arm(*(row[key] for key in CELL)): row["student"] for row in table.to_dict("records")}
+    allowed = [arm for arm in found if among(arm)]
+    best: dict[str, Arm] = {}
+    for roles in ROLES:
+        finished = [a for a in allowed if a.roles == roles and not np.isnan(found[a])]
+        if finished:
+            best[roles] = min(finished, key=lambda a: (-found[a], a.ratio, a.lr))
+        elif any(arm.roles == roles for arm in allowed):
+            raise ValueError(f"table has no finished cell of {roles!r} to choose from")
+    return best
 
 
 def comparison_arms(table: "pd.DataFrame") -> dict[str, Arm]:
@@ -170,9 +169,8 @@ def comparison_arms(table: "pd.DataFrame") -> dict[str, Arm]:
         equal rates at all base rates. Several names may stand for one arm.
     """
     arms = choose(table)
-    of_qv = table[table[CELL[0]] == "qv"]
-    arms["qv equal"] = choose(of_qv, lambda arm: arm.ratio == 1)["qv"]
-    arms["qv larger V"] = choose(of_qv, lambda arm: arm.ratio > 1)["qv"]
+    arms["qv equal"] = choose(table, lambda arm: arm.ratio == 1)["qv"]
+    arms["qv larger V"] = choose(table, lambda arm: arm.roles == "qv" and arm.ratio > 1)["qv"]
     for roles in ("qv", "full"):
         arms |= {f"{roles} {lr:g}": Arm(roles, lr) for lr in base_rates(roles)}
     return arms
