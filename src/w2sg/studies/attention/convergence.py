@@ -7,7 +7,8 @@ keeps (η_Q + η_V)/2 = η*, and *both* multiplies the two rates by r: the same 
 a ratio, the control that tells a ratio from a larger step.
 
 The two losses to reach are what r = 1 reaches at half of its steps, mean over seeds. Each run is
-compared with r = 1 of its own seed: same rows, same order, same initial head.
+compared with r = 1 of its own seed: same rows, same order, same initial head. Seconds are steps
+times the median time of a step, measurements left out.
 """
 
 import tempfile
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 MODEL, HEAD_RATE = "all-MiniLM-L6-v2", 3e-3
 EQUAL_RATES = (3e-4, 1e-3, 2e-3, 4e-3)
-RATIOS = {"base": (0.5, 2.0, 4.0, 8.0), "mean": (0.5, 2.0, 4.0, 8.0), "both": (2.0, 4.0)}
+RATIOS = {"base": (2.0, 4.0, 8.0), "mean": (2.0, 4.0, 8.0), "both": (2.0, 4.0)}
 SEEDS, CHOICE_SEEDS = (0, 1, 2, 3, 4), (100, 101)
 MOST_WORDS, N_TRAIN, N_HELD_OUT = 10, 1000, 200
 WINDOW = 8  # batches that the training loss is averaged over
@@ -287,6 +288,8 @@ def _sooner(
         if s.design == design and s.ratio > 1 and (control := control_of(s)) is not None
     ]
     level = 1 - (1 - LEVEL) / len(pairs)
+    # every setting trains the same weights on the same rows, so a step costs the same in all
+    step_seconds = np.median([curve.step_seconds for curves in runs.values() for curve in curves])
     words, sooner = [], False
     for s, control in pairs:
         if not (np.isfinite(steps[s]).all() and np.isfinite(steps[control]).all()):
@@ -295,10 +298,7 @@ def _sooner(
             words.append(f"r={s.ratio:g}: reached by {n} of {len(steps[s])}, control {of}")
             continue
         mid, low, high = relative(steps[s], steps[control], level)
-        seconds = [
-            float(np.mean(steps[x] * [curve.step_seconds for curve in runs[x]]))
-            for x in (control, s)
-        ]
+        seconds = [float(np.mean(steps[x]) * step_seconds) for x in (control, s)]
         words.append(
             f"r={s.ratio:g}: ×{mid:.2f} [{low:.2f}, {high:.2f}] "
             f"({seconds[0]:.1f} → {seconds[1]:.1f} s)"
@@ -329,7 +329,8 @@ def _figure(found: Found) -> "Figure":
                 x, mid, yerr=(mid - low, high - mid), fmt="o-", ms=4, color=PALETTE[i], label=label
             )
         panel.set_xscale("log", base=2)
-        panel.set_xticks([0.5, 1, 2, 4, 8], ["½", "1", "2", "4", "8"])
+        panel.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
         panel.set(title=f"{loss} loss", xlabel="r", ylabel="steps, relative to r = 1")
-    axes[0].legend()
+    if axes[0].get_legend_handles_labels()[0]:
+        axes[0].legend()
     return figure
