@@ -1,11 +1,31 @@
 """Steps to a fixed loss: where a curve crosses, how designs differ, what is claimed."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
+import w2sg
 from w2sg.studies.attention import convergence
 from w2sg.studies.attention.convergence import Curve, relative, settings, steps_to, study
+
+WITHOUT_TORCH = """
+import sys
+
+class NoTorch:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+sys.meta_path.insert(0, NoTorch())
+from w2sg.cli.reproduce import reproduce
+assert reproduce() == 0
+assert reproduce("attention", "DESK") == reproduce("attention", "CONVERGENCE") == 2
+"""
 
 
 def simulated(speed, floor=0.1, n_steps=64):
@@ -101,3 +121,14 @@ def test_a_training_is_a_function_of_its_seed(monkeypatch):
     assert first.training[-1] != other.training[-1]
     assert first.held_out_steps[-1] == len(first.training) == 4
     assert first.step_seconds > 0
+
+
+def test_figures_need_torch_and_say_so():
+    """Catches a figure that is listed as available and breaks in the middle without torch."""
+    path = str(Path(w2sg.__file__).parents[1])
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "torch" in run.stderr

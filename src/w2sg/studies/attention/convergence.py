@@ -22,11 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from w2sg import losses
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.data.sources import read_table
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
+from w2sg.models.backbone import encode, load_classifier, resolve_precision
 from w2sg.studies.study import Claim, Study
+from w2sg.train.finetune import finetune
+from w2sg.train.policies import apply
+from w2sg.train.schedule import HeldOut, Schedule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -184,12 +190,6 @@ def trained(lr_q: float, lr_v: float, seed: int) -> Curve:
         lr_v: η_V.
         seed: Of rows, order and head.
     """
-    from w2sg import losses
-    from w2sg.models.backbone import encode, load_classifier, resolve_precision
-    from w2sg.train.finetune import finetune
-    from w2sg.train.policies import apply
-    from w2sg.train.schedule import HeldOut, Schedule
-
     texts, labels = _rows(seed)
     targets = np.eye(2)[labels]
     classifier = load_classifier(MODEL, ("negative", "positive"), seed=child_seed(seed, "head"))
@@ -229,8 +229,6 @@ def trained(lr_q: float, lr_v: float, seed: int) -> Curve:
 
 
 def _rows(seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    from w2sg.data.sources import read_table
-
     frame = read_table(bundled="vader_tweets").frame
     short = frame[frame["text"].str.split().str.len() <= MOST_WORDS]
     drawn = short.sample(N_TRAIN + N_HELD_OUT, random_state=child_seed(seed, "rows"))
@@ -240,8 +238,8 @@ def _rows(seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
 def _half_way(curves: Sequence[Curve], loss: str) -> float:
     values = []
     for curve in curves:
-        steps, losses = curve.of(loss)
-        values.append(np.interp(len(curve.training) / 2, steps, losses))
+        steps, at = curve.of(loss)
+        values.append(np.interp(len(curve.training) / 2, steps, at))
     return float(np.mean(values))
 
 
