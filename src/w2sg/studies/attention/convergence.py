@@ -312,10 +312,14 @@ def _figure(found: Found) -> "Figure":
         first = next(iter(found[loss]))
         panel.axhline(1.0, color="0.35", lw=1, ls="--")
         for i, (design, label) in enumerate(names.items()):
-            rows = sorted(
-                (s for s in found[loss] if s.design == design and s.ratio != 1),
-                key=lambda s: s.ratio,
-            )
+            rows = [s for s in found[loss] if s.design == design and s.ratio != 1]
+            for s in rows:
+                if (n := int(np.isfinite(found[loss][s]).sum())) < len(found[loss][s]):
+                    words, at = f"{n} of {len(found[loss][s])}", (s.ratio, 0.98 - 0.06 * i)
+                    panel.annotate(
+                        words, at, xycoords=("data", "axes fraction"), color=PALETTE[i],
+                        ha="center", va="top", fontsize=8,
+                    )  # fmt: skip
             rows = [s for s in rows if np.isfinite(found[loss][s]).all()]
             if not rows:
                 continue
@@ -328,7 +332,9 @@ def _figure(found: Found) -> "Figure":
             )
         panel.set_xscale("log", base=2)
         panel.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+        panel.set_xlim(0.9, 9.5)
         panel.set(title=f"{loss} loss", xlabel="r", ylabel="steps, relative to r = 1")
+        panel.set_ylim(top=panel.get_ylim()[1] * 1.15)
     if axes[0].get_legend_handles_labels()[0]:
-        axes[0].legend()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
