@@ -87,12 +87,17 @@ def _against(d) -> str:
 
 
 def print_verdicts(verdicts: list[study.Verdict]) -> None:
-    """Print the claims with a verdict for each set and each kind of labels."""
-    print("\n| claim | where | difference | 95 % interval | verdict |\n|---|---|---|---|---|")
-    for v in verdicts:
-        arms = f"{v.claim.statement} ({v.claim.better.name} − {v.claim.other.name})"
-        interval = f"{100 * v.low:+.1f} to {100 * v.high:+.1f}"
-        print(f"| {arms} | {v.where} | {100 * v.difference:+.1f} | {interval} | {v.verdict} |")
+    """Print a row for each claim, a column for each set and kind of labels."""
+    places = list(dict.fromkeys(v.where for v in verdicts))
+    print(f"\n| claim | {' | '.join(places)} |\n|{'---|' * (1 + len(places))}")
+    for claim in dict.fromkeys(v.claim for v in verdicts):
+        cells = [
+            f"{100 * v.difference:+.1f} ({100 * v.low:+.1f} to {100 * v.high:+.1f}) {v.verdict}"
+            for v in verdicts
+            if v.claim == claim
+        ]
+        arms = f"{claim.statement} ({claim.better.name} − {claim.other.name})"
+        print(f"| {arms} | {' | '.join(cells)} |")
 
 
 def main(out: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from w2sg.gain import compare
 from w2sg.runs.sweep_spec import load_sweep
 from w2sg.studies.attention import drawings
 from w2sg.studies.attention.roles import (
@@ -135,3 +136,18 @@ def test_the_heat_map_frames_the_chosen_cell():
     assert (frame.get_x() + 0.47, frame.get_y() + 0.47) == (3, 1)
     shown = {(t.get_position()): t.get_text() for t in panel.texts}
     assert shown[3, 1] == "90"
+
+
+def test_differences_are_drawn_where_they_are():
+    """Catches panels in another order than their titles, and arms in another than their names."""
+    rng = np.random.default_rng(0)
+    skill = rng.random((3, 50))
+    runs = {"ref": skill < 0.6, "up": skill < 0.8, "down": skill < 0.4}
+    figure = drawings.draw_comparison(
+        {"here": compare(runs, "ref"), "there": compare({**runs, "up": skill < 0.7}, "ref")}
+    )
+    for panel, up in zip(figure.axes, (0.8, 0.7), strict=True):
+        points = [float(line.get_xdata()[0]) for line in panel.lines if line.get_marker() == "o"]
+        expected = [100 * (((skill < x).mean()) - (skill < 0.6).mean()) for x in (up, 0.4)]
+        assert points == pytest.approx(expected)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["up", "down"]

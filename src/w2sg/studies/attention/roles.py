@@ -86,7 +86,7 @@ class Verdict:
         difference: Accuracy of ``better`` minus that of ``other``, paired.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        p_adjusted: Against no difference, after Holm over all verdicts.
+        p_adjusted: Against no difference, after Holm over the claims of this set and labels.
         verdict: ``holds``, ``fails`` or ``not distinguishable``.
     """
 
@@ -199,7 +199,7 @@ def claims(arms: Mapping[str, Arm]) -> tuple[Claim, ...]:
 def verdicts(
     stated: Iterable[Claim], correct: Mapping[str, Mapping[Arm, FloatArray]], *, seed: int = 0
 ) -> list[Verdict]:
-    """Judge claims, paired by seed and item, with Holm's correction over all of them.
+    """Judge claims, paired by seed and item, with Holm's correction within each set and labels.
 
     A claim holds where the 95 % interval of the difference is above −margin and, without a
     margin, the adjusted p is below 0.05 too; it fails where the interval is below −margin, with
@@ -217,18 +217,21 @@ def verdicts(
     >>> found.verdict
     'holds'
     """
-    rows = []
-    for claim in stated:
-        for where, arms in correct.items():
-            runs = {"better": arms[claim.better], "other": arms[claim.other]}
-            rows.append((claim, where, compare(runs, "other", seed=seed).differences[0]))
-    adjusted = holm([found.p_value for _, _, found in rows])
-    return [
-        Verdict(
-            claim, where, d.difference, d.low, d.high, float(p), _word(claim.margin, d, float(p))
-        )
-        for (claim, where, d), p in zip(rows, adjusted, strict=True)
-    ]
+    stated = list(stated)
+    found = []
+    for where, arms in correct.items():
+        differences = [
+            compare(
+                {"better": arms[claim.better], "other": arms[claim.other]}, "other", seed=seed
+            ).differences[0]
+            for claim in stated
+        ]
+        adjusted = holm([d.p_value for d in differences])
+        found += [
+            Verdict(claim, where, d.difference, d.low, d.high, float(p), _word(claim.margin, d, p))
+            for claim, d, p in zip(stated, differences, adjusted, strict=True)
+        ]
+    return found
 
 
 def _word(margin: float, found: Any, p_adjusted: float) -> str:
