@@ -4,7 +4,7 @@ python benchmarks/attention_roles.py OUT: stage 1 chooses one cell for each set 
 labels of TREC, stage 2 compares the chosen cells with fresh seeds on TREC and SST-2. Both are
 sweeps in OUT/store: stopped, they go on, and `w2sg compare OUT/store/sweeps/…` asks them. Reads
 trec.parquet and sst2_sentences.parquet from $W2SG_SHARED_DATA/text, or from shared/data/text
-beside the checkout. About two hours of one core.
+beside the checkout. About an hour and a half of one core.
 """
 
 import os
