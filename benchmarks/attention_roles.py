@@ -1,10 +1,11 @@
 """Which projections to tune, and at which rates, on real text: the tables of the docs.
 
-python benchmarks/attention_roles.py OUT: stage 1 chooses one cell for each set of roles on held-out
-labels of TREC, stage 2 compares the chosen cells with fresh seeds on TREC and SST-2. Both are
+python benchmarks/attention_roles.py OUT [SETS [ARMS]]: stage 1 chooses one cell for each set of
+roles on held-out labels of TREC, stage 2 compares the chosen cells with fresh seeds on TREC and SST-2. Both are
 sweeps in OUT/store: stopped, they go on, and `w2sg compare OUT/store/sweeps/…` asks them. Reads
 trec.parquet and sst2_sentences.parquet from $W2SG_SHARED_DATA/text, or from shared/data/text
-beside the checkout. About an hour and a half of one core.
+beside the checkout. About an hour and a half of one core; SETS (trec,sst2_sentences) and ARMS (such
+as q,k,v or "qv larger V") restrict stage 2.
 """
 
 import os
@@ -59,8 +60,8 @@ def tell(event) -> None:
 
 
 def print_stage_two(name: str, result, arms: dict[str, study.Arm], correct: dict) -> dict:
-    """Print accuracy by set of roles, each against the best equal rate of Q and V."""
-    reference = arms["qv equal"]
+    """Print accuracy by set of roles, each against the chosen cell of Q and V."""
+    reference = arms.get("qv", next(iter(arms.values())))
     order = [reference, *(arm for arm in dict.fromkeys(arms.values()) if arm != reference)]
     teacher = result.table()["teacher"].mean()
     print(f"\n{name}: {len(study.FRESH_SEEDS)} seeds, {SIZES[name][2]} test texts, teacher", end="")
@@ -100,7 +101,7 @@ def print_verdicts(verdicts: list[study.Verdict]) -> None:
         print(f"| {arms} | {' | '.join(cells)} |")
 
 
-def main(out: Path) -> None:
+def main(out: Path, sets: list[str], names: list[str]) -> None:
     """Run both stages, or what is left of them, and print the tables."""
     out.mkdir(parents=True, exist_ok=True)
     for name in SIZES:
@@ -108,11 +109,12 @@ def main(out: Path) -> None:
             write_rows(name, out)
     source = data(CHOICE_SET, out, choice=True)
     table = run_sweep(study.choice_sweep(source, out / "store"), watch=tell).table()
-    chosen, arms = study.choose(table), study.comparison_arms(table)
+    chosen, every = study.choose(table), study.comparison_arms(table)
+    arms = {name: every[name] for name in names or every}
     print("chosen on held-out labels:", "; ".join(arm.name for arm in chosen.values()))
     (out / "choice.svg").write_text(to_svg(drawings.draw_choice(table, chosen)))
     correct, compared = {}, {}
-    for name in SIZES:
+    for name in sets:
         sweep = study.comparison_sweep(data(name, out, choice=False), arms.values(), out / "store")
         result = run_sweep(sweep, watch=tell)
         for labels, arm in LABELS.items():
@@ -120,13 +122,16 @@ def main(out: Path) -> None:
                 key: result.correct(i, arm) for i, key in enumerate(dict.fromkeys(arms.values()))
             }
         compared |= print_stage_two(name, result, arms, correct)
-        print(f"w2sg compare {result.folder} --by variant --against '{arms['qv equal'].name}'")
-    print_verdicts(study.verdicts(study.claims(arms), correct))
+        print(f"w2sg compare {result.folder} --by variant")
+    finished = set(arms.values())
+    stated = [c for c in study.claims(every) if {c.better, c.other} <= finished]
+    print_verdicts(study.verdicts(stated, correct))
     (out / "comparison.svg").write_text(to_svg(drawings.draw_comparison(compared)))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         print(__doc__)
         raise SystemExit(0)
-    main(Path(sys.argv[1]))
+    chosen_sets, chosen_arms = (sys.argv[i].split(",") if len(sys.argv) > i else [] for i in (2, 3))
+    main(Path(sys.argv[1]), chosen_sets or list(SIZES), chosen_arms)
