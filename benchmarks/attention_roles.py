@@ -1,11 +1,11 @@
 """Which projections to tune, and at which rates, on real text: the tables of the docs.
 
 python benchmarks/attention_roles.py OUT [SETS [ARMS]]: stage 1 chooses one cell for each set of
-roles on held-out labels of TREC, stage 2 compares the chosen cells with fresh seeds on TREC and SST-2. Both are
-sweeps in OUT/store: stopped, they go on, and `w2sg compare OUT/store/sweeps/…` asks them. Reads
-trec.parquet and sst2_sentences.parquet from $W2SG_SHARED_DATA/text, or from shared/data/text
-beside the checkout. About an hour and a half of one core; SETS (trec,sst2_sentences) and ARMS (such
-as q,k,v or "qv larger V") restrict stage 2.
+roles on held-out labels of TREC, stage 2 compares the chosen cells with fresh seeds on TREC and
+SST-2. Both are sweeps in OUT/store: stopped, they go on, and `w2sg compare OUT/store/sweeps/…` asks
+them. Reads trec.parquet and sst2_sentences.parquet from $W2SG_SHARED_DATA/text, or from
+shared/data/text beside the checkout. About an hour and a half of one core; SETS
+(trec,sst2_sentences) and ARMS (such as q,k,v or "qv larger V") restrict stage 2.
 """
 
 import os
