@@ -199,14 +199,27 @@ def fused(device, repeats):
     for name in steps:
         print(f"{name:10s}  step / fused qkv {sum(times[name]) / base:5.2f}")
 
+    print("the projection alone, forward and backward, over three separate layers")
+    print("trained   separate  split  fused")
+    for trained in ("qkv", "qv"):
+        alone = interleaved(projections(trained, device), 5 * repeats)
+        base = alone["separate"][0]
+        ratios = {name: f"{seconds / base:5.2f}" for name, (seconds,) in alone.items()}
+        print(
+            f"{trained:8s}  {ratios['separate']:>8s}  {ratios['split']}  {ratios.get('fused', '')}"
+        )
+
+
+def projections(trained, device):
+    """Return timed calls of one projection as three layers, split, and fused."""
     layout = Layout(1, (("q", WIDTH), ("k", WIDTH), ("v", WIDTH)))
     split = SplitProjection(nn.Linear(WIDTH, 3 * WIDTH), layout).to(device)
-    x = torch.randn(BATCH * TOKENS, WIDTH, device=device)
-    layers = {
-        "separate": Separate(split),
-        "split": Chunked(split),
-        "fused": Chunked(nn.Linear(WIDTH, 3 * WIDTH).to(device)),
-    }
+    for role in "qkv":
+        split.part(role).requires_grad_(role in trained)
+    x = torch.randn(BATCH * TOKENS, WIDTH, device=device, requires_grad=True)
+    layers = {"separate": Separate(split), "split": Chunked(split)}
+    if trained == "qkv":  # a fused layer cannot train parts of itself
+        layers["fused"] = Chunked(nn.Linear(WIDTH, 3 * WIDTH).to(device))
 
     def timed(layer):
         start = time.perf_counter()
@@ -215,11 +228,7 @@ def fused(device, repeats):
             torch.cuda.synchronize()
         return [time.perf_counter() - start]
 
-    calls = {name: (lambda layer=layer: timed(layer)) for name, layer in layers.items()}
-    alone = interleaved(calls, 5 * repeats)
-    print("the projection alone, forward and backward, over three separate layers")
-    for name, (seconds,) in alone.items():
-        print(f"{name:10s}  {seconds / alone['separate'][0]:5.2f}")
+    return {name: (lambda layer=layer: timed(layer)) for name, layer in layers.items()}
 
 
 def main():

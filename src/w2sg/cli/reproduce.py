@@ -19,6 +19,7 @@ SUBJECTS = {
     "discrepancy": "w2sg.studies.discrepancy",
     "bias-variance": "w2sg.studies.bias_variance",
     "coverage": "w2sg.studies.coverage",
+    "attention": "w2sg.studies.attention",
 }
 
 

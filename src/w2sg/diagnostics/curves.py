@@ -17,7 +17,8 @@ class OverlapFromCurves:
 
     Attributes:
         share: f = d_sw / d_w; not clipped, so noise can carry it outside [0, 1].
-        low: Lower end of its 95 % interval, from the scatter about the line.
+        low: Lower end of its 95 % interval: over trials where they were given, else from the
+            scatter about the line.
         high: Upper end.
         slope: q of ``student = offset + q · teacher``.
         offset: What the student's error keeps where the teacher's vanishes.
@@ -74,11 +75,13 @@ def overlap_from_curves(err_w: Any, err_w2s: Any, d_s: float, N: float) -> Overl
     At fixed N the student's expected error is exactly affine in the teacher's,
     ``ER_w2s(n) = b₀ + q ER_w(n)`` with ``q = f + (1 − f) κ(d_s, N)`` and ``f = d_sw/d_w``, so
     ``f = (q − κ)/(1 − κ)``. Neither features nor the noise level enter, and a constant such as
-    irreducible label noise cancels. Noise in the teacher's errors flattens the slope: average
-    over trials first.
+    irreducible label noise cancels. Noise in the teacher's errors flattens the slope, so that the
+    line goes through means over trials. Sizes of one trial that share test rows or nested labels
+    miss the line together: their scatter about it is too small for an interval. With trials as
+    columns the interval is a jackknife over whole trials, which allows for that.
 
     Args:
-        err_w: Teacher errors (squared), one per number of labels, at least 3.
+        err_w: Teacher errors (squared), one per number of labels, at least 3; or (sizes, trials).
         err_w2s: Student errors at the same points.
         d_s: Rank of the student's features as its regression feels it.
         N: Number of pseudo-labelled rows, the same at every point; at least 2 d_s + 2.
@@ -102,7 +105,8 @@ def overlap_from_curves(err_w: Any, err_w2s: Any, d_s: float, N: float) -> Overl
     if price >= 1:
         raise ValueError(f"N must be at least 2 d_s + 2 = {2 * d_s + 2:g}, got {N:g}")
     line = _line("err_w", x, y)
-    spread = scipy.stats.t.ppf(0.975, len(x) - 2) * line.slope_error
+    freedom = y.shape[1] - 1 if y.ndim == 2 else len(x) - 2
+    spread = scipy.stats.t.ppf(0.975, freedom) * line.slope_error
     f, low, high = ((q - price) / (1 - price) for q in line.slope + np.array([0, -1, 1]) * spread)
     return OverlapFromCurves(
         float(f), float(low), float(high), line.slope, line.offset, price, line.r2
@@ -117,7 +121,9 @@ def split_from_curve(N: Any, err: Any, d_s: float) -> CurveSplit:
 
     Args:
         N: Numbers of pseudo-labelled rows, at least 3 of them, each at least d_s + 2.
-        err: Student errors (squared).
+        err: Student errors (squared), one per N; or (sizes, trials), and the standard errors are a
+            jackknife over whole trials. Without trials they are from the scatter about the line,
+            too small where the sizes of a trial share teacher and test rows.
         d_s: Rank of the student's features as its regression feels it.
 
     Returns:
@@ -166,7 +172,7 @@ def noise_and_floor(m: Any, mse: Any) -> NoiseAndFloor:
     >>> round(fit.floor, 4), round(fit.dimension, 2)
     (2.0, 120.0)
     """
-    sizes, errors = _pair("m", m, "mse", mse)
+    sizes, errors = _pair("m", m, "mse", as_floats("mse", mse, ndim=1))
     as_floats("mse", errors, low=0.0, open_low=True)
     if len(np.unique(sizes)) < 3 or sizes.min() < 3:
         raise ValueError(f"m must hold at least 3 different sizes of at least 3, got {sizes}")
@@ -205,15 +211,46 @@ class _Line:
 
 
 def _pair(name_x: str, x: Any, name_y: str, y: Any) -> tuple[FloatArray, FloatArray]:
-    a, b = as_floats(name_x, x, ndim=1), as_floats(name_y, y, ndim=1)
-    if len(a) != len(b):
-        raise ValueError(f"{name_x} and {name_y} must pair, got {len(a)} and {len(b)} points")
+    """Return both as points (sizes,) or (sizes, trials); x may be the same in every trial."""
+    a, b = as_floats(name_x, x), as_floats(name_y, y)
+    if a.ndim not in (1, 2) or b.ndim not in (1, 2) or a.ndim > b.ndim:
+        raise ValueError(
+            f"{name_x} and {name_y} must have shape (sizes,) or (sizes, trials), got {a.shape} and "
+            f"{b.shape}"
+        )
+    if len(a) != len(b) or (a.ndim == 2 and a.shape != b.shape):
+        raise ValueError(f"{name_x} and {name_y} must pair, got {a.shape} and {b.shape} points")
     if len(a) < 3:
         raise ValueError(f"{name_x} must hold at least 3 points, got {len(a)}")
+    if b.ndim == 2 and b.shape[1] < 2:
+        raise ValueError(f"{name_y} must hold at least 2 trials as columns, got {b.shape[1]}")
     return a, b
 
 
 def _line(name: str, x: FloatArray, y: FloatArray) -> _Line:
+    if y.ndim == 1:
+        return _line_of_points(name, x, y)
+    trials = y.shape[1]
+
+    def without(t: int | None) -> _Line:
+        means = [a if a.ndim == 1 else _mean_without(a, t) for a in (x, y)]
+        return _line_of_points(name, *means)
+
+    whole = without(None)
+    left = [without(t) for t in range(trials)]
+    errors = [
+        float(np.std([getattr(line, part) for line in left]) * np.sqrt(trials - 1))
+        for part in ("slope", "offset")
+    ]
+    return _Line(whole.slope, errors[0], whole.offset, errors[1], whole.r2)
+
+
+def _mean_without(a: FloatArray, t: int | None) -> FloatArray:
+    kept = a if t is None else np.delete(a, t, axis=1)
+    return kept.mean(axis=1)
+
+
+def _line_of_points(name: str, x: FloatArray, y: FloatArray) -> _Line:
     if np.ptp(x) == 0:
         raise ValueError(f"{name} must vary, got {x[0]:g} at every point")
     if np.ptp(y) == 0:

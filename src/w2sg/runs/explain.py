@@ -22,7 +22,7 @@ from w2sg.stages import rehearsal_teacher, teacher_variants
 from w2sg.stages.pseudo_labels import transformed
 from w2sg.stages.teacher_variants import TeacherVariants
 
-VERSION = 1
+VERSION = 2
 UNTRAINED_SEED = 0
 PROBE_TOKENS = 256  # at which the stage of the probe teacher cuts its texts
 

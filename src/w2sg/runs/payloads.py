@@ -31,7 +31,9 @@ def read_parts(artifact: Artifact) -> Parts:
     """Return the parts that a labelled_data artifact holds, without the report."""
     frame = pd.read_parquet(artifact.folder / "parts.parquet")
     names = tuple(artifact.facts["label_names"])
-    of = {name: frame[frame["part"] == name] for name in ("labelled", "unlabelled", "test")}
+    of: dict[str, Any] = {
+        name: frame[frame["part"] == name] for name in ("labelled", "unlabelled", "test")
+    }
     truth: Any = of["unlabelled"][of["unlabelled"]["label"] >= 0]
     return Parts(
         labelled=_labelled(of["labelled"], names),

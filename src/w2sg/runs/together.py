@@ -255,6 +255,7 @@ class _Group:
             return connection.recv()
         except (EOFError, OSError):
             self.connections.remove(connection)
+            connection.close()
             return None
 
     def _raise(self, error: BaseException) -> None:

@@ -13,6 +13,8 @@ from w2sg.diagnostics.controls.experiment import FrozenSeed, OnRows
 from w2sg.diagnostics.ridge_path import RidgePath, as_labels
 from w2sg.theory.weighted_ridge.from_data import shrunk_covariance
 
+SHARE_SWEEPS = 20
+
 
 @dataclass(frozen=True)
 class Arms:
@@ -124,7 +126,9 @@ def no_discrepancy(given: FrozenSeed, student: Student, seed: int) -> Arms:
 def full_discrepancy(given: FrozenSeed, student: Student, seed: int) -> Arms:
     """The pseudo-labels of every true class, dealt out anew among the rows of that class.
 
-    The teacher is wrong as often and in the same way, but no feature says where.
+    The teacher is wrong as often and in the same way, but no feature says where. Scores that are
+    fitted to such labels hug their mean, which a threshold would turn into one class for all; so
+    the student answers each class as often as it did.
     """
     if given.hidden is None:
         raise Withheld("the unlabelled rows have no true labels within which errors could move")
@@ -133,7 +137,29 @@ def full_discrepancy(given: FrozenSeed, student: Student, seed: int) -> Arms:
     for k in range(given.n_classes):
         rows = np.flatnonzero(given.hidden == k)
         pseudo[rows] = pseudo[rng.permutation(rows)]
-    return Arms(given.teacher.test, student.taught(pseudo))
+    as_before = student.taught(given.teacher.unlabelled).argmax(axis=1)
+    shares = np.bincount(as_before, minlength=given.n_classes) / len(as_before)
+    return Arms(given.teacher.test, as_labels(with_shares(student.taught(pseudo), shares)))
+
+
+def with_shares(scores: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return scores plus a constant per class, so that each class is the largest in its share.
+
+    Args:
+        scores: (t, K).
+        shares: Of each class, summing to one, (K,).
+
+    >>> moved = with_shares(np.array([[0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]]), [0.5, 0.5])
+    >>> moved.argmax(axis=1).tolist()
+    [1, 1, 0, 0]
+    """
+    moved = np.array(scores)
+    for _ in range(SHARE_SWEEPS):
+        for k, share in enumerate(shares):
+            ahead = np.delete(moved, k, axis=1).max(axis=1) - moved[:, k]
+            # between two rows, so that no row stands on the edge
+            moved[:, k] += np.quantile(ahead, share, method="midpoint")
+    return moved
 
 
 def mean_teacher(given: FrozenSeed, student: Student, seed: int) -> Arms:

@@ -138,7 +138,6 @@ class _Wording:
     rises: str
 
 
-_REST = "labels, rows, features and the student's fit"
 CONTROLS: dict[str, _Wording] = {
     "re-regularised teacher": _Wording(
         arms.best_penalty,
@@ -152,7 +151,7 @@ CONTROLS: dict[str, _Wording] = {
         arms.isotropic_penalty,
         "the student's penalty weighs every direction of its features alike",
         "teacher, pseudo-labels, rows and features",
-        "the gain needs a penalty that is lighter on the directions in which the features vary",
+        "the student needs a penalty that is lighter on the directions in which the features vary",
         "the form of the student's penalty makes no difference that these rows can tell",
         "the features' own scale holds the student back",
     ),
@@ -160,22 +159,23 @@ CONTROLS: dict[str, _Wording] = {
         arms.untrained_student,
         "the student is the same network with random weights",
         "teacher, pseudo-labels, rows, architecture and fit",
-        "the gain needs what pre-training put into the features",
-        "pre-training is not what the gain needs: a random network does as well",
+        "the student needs what pre-training put into the features",
+        "pre-training is not what the student needs: a random network does as well",
         "the pre-trained features are worse for this task than random ones",
     ),
     "no discrepancy": _Wording(
         arms.no_discrepancy,
         "the student has the teacher's features beside its own",
         "teacher, pseudo-labels, rows and the student's own features",
-        "the gain needs a student that cannot express all errors of its teacher",
+        "the student does better where it cannot express all errors of its teacher",
         "being able to express the teacher's errors does the student no harm here",
         "the teacher's features tell the student something that it lacked",
     ),
     "full discrepancy": _Wording(
         arms.full_discrepancy,
         "the teacher's errors fall on random rows of the same class",
-        "the teacher's accuracy and kinds of error, rows, features and the student's fit",
+        "the teacher's accuracy and kinds of error, rows, features, fit and the student's shares "
+        "of answers",
         "what the labels tell within a class helps the student more than their errors harm it",
         "the teacher's errors already are to the student as good as random",
         "the student copies errors: its features tell where the teacher is wrong",
@@ -208,8 +208,8 @@ def explain(seeds: Sequence[FrozenSeed], *, level: float = 0.95, seed: int = 0) 
     * *untrained student*: a network of the same shape with random weights;
     * *no discrepancy* and *full discrepancy*, both in sample space: the student also has the
       teacher's features, so that d_{s∧w} = d_w; or the pseudo-labels of each true class are
-      dealt out anew among its rows, so that no feature tells where the errors are (discrepancy
-      note, sections 2.1 and 3.2);
+      dealt out anew among its rows, so that no feature tells where the errors are, the student
+      answering each class as often as before (discrepancy note, sections 2.1 and 3.2);
     * *mean teacher*: the mean of teachers fitted to resampled labels, near the posterior mean.
 
     Args:
@@ -310,12 +310,13 @@ def _withheld(name: str, wording: _Wording, reason: str, was: Estimate) -> Contr
 def _meaning(
     wording: _Wording, was: Estimate, now: Estimate, change: Estimate, decided: bool
 ) -> str:
-    moved = change.estimate or 0.0
-    if decided:
-        means = wording.falls if moved < 0 else wording.rises
-    elif was.low is not None and was.low > 0:
+    moved, low, high = (end or 0.0 for end in (change.estimate, change.low, change.high))
+    means = wording.falls if moved < 0 else wording.rises
+    if not decided and (low > 0 or high < 0):
+        means = f"{means}, if this control is taken alone; among all it is not decided"
+    elif not decided and was.low is not None and was.low > 0:
         means = wording.stays
-    else:
+    elif not decided:
         means = "there is no clear gain to explain, and this makes none"
     return (
         f"When {wording.changed}, the gain goes from {_signed(was.estimate)} to "

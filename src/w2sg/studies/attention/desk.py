@@ -2,7 +2,7 @@
 
 A three-layer GPT-NeoX of width 64 learns associative recall; each choice of roles is then tuned
 on two four-way tasks: *content* (classes of the recalled value and of its key, added modulo 4) and
-*shift* (class of the value after the recalled pair). Minutes on one core.
+*shift* (class of the value after the recalled pair).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,9 @@ import numpy as np
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.figures import new_figure
+from w2sg.figures.canvas import PALETTE
+from w2sg.studies.study import Claim, Study
 from w2sg.train.policies import RateGrid, apply, rate_grid
 
 if TYPE_CHECKING:
@@ -85,13 +88,13 @@ class DeskResult:
         """Mean accuracy over seeds at the best shared rate."""
         return float(self.by_roles[roles].mean(1).max())
 
-    def claims(self) -> dict[str, tuple[bool, str]]:
+    def claims(self) -> tuple[Claim, ...]:
         """Return each claim with whether it holds here, and the numbers it rests on."""
         best = {roles: self.best(roles) for roles in self.by_roles}
         numbers = {r: f"{100 * value:.1f}" for r, value in best.items()}
         gain = self.grid.gain.same_seeds
         untuned = self.grid.best.score - self._untuned()
-        return {
+        found = {
             "V alone beats Q alone and K alone": (
                 best["v"] > max(best["q"], best["k"]),
                 f"V {numbers['v']}, Q {numbers['q']}, K {numbers['k']}",
@@ -110,6 +113,10 @@ class DeskResult:
                 f"{100 * untuned:+.1f}",
             ),
         }
+        return tuple(
+            Claim(f"{self.task}: {claim}", numbers, bool(held))
+            for claim, (held, numbers) in found.items()
+        )
 
     def _untuned(self) -> float:
         cells = {cell.lr_q: cell.score for cell in self.grid.diagonal}
@@ -157,6 +164,31 @@ def attention_desk(
         by_roles[roles] = np.array([[accuracy(roles, lr, lr, s) for s in seeds] for lr in own])
     grid = rate_grid(lambda q, v, seed: accuracy("qv", q, v, seed), lr_q, lr_v, seeds)
     return DeskResult(task, tuple(rates), by_roles, grid)
+
+
+def study(pretrained: Pretrained | None = None, *, seeds: Sequence[int] = (0, 1)) -> Study:
+    """Return both tasks at one rate for all roles and a small grid for Q and V: minutes.
+
+    Args:
+        pretrained: What ``pretrain`` returned; pre-trained here if ``None``.
+        seeds: Seeds of fine-tuning.
+    """
+    pretrained = pretrained or pretrain()
+    lr_q, lr_v = (1e-4, 1.6e-3), (1e-4, 1.6e-3, 6.4e-3)
+    found = [
+        attention_desk(pretrained, task, rates=(3e-3,), lr_q=lr_q, lr_v=lr_v, seeds=seeds)
+        for task in TASKS
+    ]
+    figure, axes = new_figure(1, 2, width=8.0, height=3.4)
+    arrays = {"lr_q": np.array(lr_q), "lr_v": np.array(lr_v)}
+    for panel, result in zip(axes, found, strict=True):
+        accuracy = np.array([result.best(roles) for roles in ROLES])
+        arrays |= {f"{result.task}_roles": accuracy, f"{result.task}_grid": result.grid.mean}
+        panel.bar(range(len(ROLES)), 100 * accuracy, color=PALETTE[0])
+        panel.axhline(100 / CLASSES, color="0.35", lw=1, ls="--")
+        panel.set_xticks(range(len(ROLES)), ROLES)
+        panel.set(title=result.task, ylabel="accuracy, %", ylim=(0, 100))
+    return Study(arrays, figure, tuple(claim for result in found for claim in result.claims()))
 
 
 def pretrain(
