@@ -181,7 +181,7 @@ def test_test_labels_that_training_never_sees(tmp_path):
         ({"n_labelled": 51}, "n_labelled=51 is more than there are: 50 labelled rows left"),
         ({"n_unlabelled": 41}, "n_unlabelled=41 is more than there are: 40 rows left beside 10"),
         ({"n_labelled": 1}, "n_labelled=1 is fewer than the 2 classes"),
-        ({"n_labelled": 0}, "n_labelled must be a whole number of at least 1, got 0"),
+        ({"n_labelled": -1}, "n_labelled must be a whole number of at least 0, got -1"),
         ({"n_test": 2.5}, "n_test must be a whole number of at least 1, got 2.5"),
         ({"n_unlabelled": True}, "n_unlabelled must be a whole number"),
         ({"n_test": None}, "n_test is needed"),

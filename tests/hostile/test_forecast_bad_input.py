@@ -66,7 +66,7 @@ def test_probabilities_that_do_not_sum_to_one():
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        ({"data.n_labelled": 0}, "no labels"),
+        ({"data.n_labelled": 0, "teacher.kind": "column", "teacher.column": "told"}, "no labels"),
         ({"teacher.kind": "probe"}, "teacher and student are the same"),
     ],
 )
