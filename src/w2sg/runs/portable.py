@@ -1,9 +1,9 @@
 """What travels between processes: values that can, errors as they were, progress now and then."""
 
-import pickle
 import time
 import traceback
 from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
 
 TELL_EVERY = 0.2  # seconds between two messages of a process about its progress
@@ -37,7 +37,7 @@ def refuse_unportable(value: Any, label: str, instead: str) -> None:
     try:
         why = (
             "it is defined in the script that is running"
-            if b"__main__" in pickle.dumps(value)
+            if b"__main__" in bytes(ForkingPickler.dumps(value))
             else ""
         )
     except Exception as error:
@@ -53,7 +53,9 @@ def portable(error: BaseException, where: str) -> BaseException:
     """Return an error that can be sent, with the traceback that it had as a note."""
     text = "".join(traceback.format_exception(error)).rstrip()
     try:
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.dumps(error)
+        make, given = error.__reduce__()[:2]
+        make(*given)  # as the receiver will, who could not say what went wrong
     except Exception:
         error = RuntimeError(f"{type(error).__name__}: {error}")
     error.add_note(f"{where}:\n{text}")
