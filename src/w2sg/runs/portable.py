@@ -54,8 +54,8 @@ def portable(error: BaseException, where: str) -> BaseException:
     text = "".join(traceback.format_exception(error)).rstrip()
     try:
         ForkingPickler.dumps(error)
-        make, given = error.__reduce__()[:2]
-        make(*given)  # as the receiver will, who could not say what went wrong
+        parts: Any = error.__reduce__()
+        parts[0](*parts[1])  # as the receiver will, who could not say what went wrong
     except Exception:
         error = RuntimeError(f"{type(error).__name__}: {error}")
     error.add_note(f"{where}:\n{text}")
