@@ -2,10 +2,12 @@
 
 Run as ``python kill_harness.py SPEC.json KILLS WORKERS SECONDS``: imports everything once and forks
 each sweep, so that a kill costs no import; a kill comes within SECONDS of the start. A sweep that
-finishes between two kills loses two random stages, so that there is always something to do. On a
-busy machine SECONDS grows until a kill has met a training that had written a checkpoint.
+finishes between two kills loses two random stages, so that there is always something to do. The
+last kill is aimed: it waits until a training that is not done has written a checkpoint, so that the
+sweep let to finish must go on from one, however fast or busy the machine is.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -41,40 +43,71 @@ def children(pid):
     return [int(part) for part in text.split()]
 
 
-def main(spec, n_kills, workers, seconds):
+def killed_at_random(spec, n_kills, workers, seconds):
+    """Kill until N_KILLS kills met a sweep at work; count what was hit."""
     rng = random.Random(0)
+    stages = Path(spec["run"]["store"]) / "stages"
     kills = {"parent": 0, "worker": 0, "finished between": 0}
-    work = Path(spec["run"]["store"]) / "work"
-    in_the_middle = False
-    while kills["parent"] + kills["worker"] < n_kills or not in_the_middle:
-        if not in_the_middle:
-            seconds *= 1.1
+    while kills["parent"] + kills["worker"] < n_kills:
         child = start(spec, workers)
-        until = time.monotonic() + rng.uniform(0.0, seconds)
-        ended = 0
-        while time.monotonic() < until and not ended:
-            ended, _ = os.waitpid(child, os.WNOHANG)
-            time.sleep(0.002)
-        if ended:
+        if ended_within(child, rng.uniform(0.0, seconds)):
             kills["finished between"] += 1
-            stages = Path(spec["run"]["store"]) / "stages"
             for folder in rng.sample(sorted(stages.iterdir()), 2):
                 shutil.rmtree(folder)
             continue
-        in_the_middle |= any(work.glob("*/checkpoint-*/complete"))
         others = children(child)
         if others and rng.random() < 0.5:
             os.kill(rng.choice(others), signal.SIGKILL)
             kills["worker"] += 1
-            until = time.monotonic() + rng.uniform(0.0, seconds)  # the parent goes on for a while
-            while time.monotonic() < until and not ended:
-                ended, _ = os.waitpid(child, os.WNOHANG)
-                time.sleep(0.002)
-            if ended:
+            if ended_within(child, rng.uniform(0.0, seconds)):  # the parent goes on for a while
                 continue
         os.kill(child, signal.SIGKILL)
-        kills["parent"] += 1
         os.waitpid(child, 0)
+        kills["parent"] += 1
+    return kills
+
+
+def ended_within(child, seconds):
+    """Wait for a process at most so long; say whether it ended."""
+    until = time.monotonic() + seconds
+    ended = 0
+    while time.monotonic() < until and not ended:
+        ended, _ = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.002)
+    return bool(ended)
+
+
+def killed_in_a_training(spec, workers):
+    """Kill a sweep, workers too, so that a training is left half done, with a checkpoint."""
+    store = Path(spec["run"]["store"])
+    while not interrupted(store):
+        for manifest in store.glob("stages/*/manifest.json"):
+            if json.loads(manifest.read_text())["body"]["stage"] == "strong_student":
+                shutil.rmtree(manifest.parent)
+        child = start(spec, workers)
+        ended = False
+        while not ended and not interrupted(store):
+            ended = ended_within(child, 0.002)
+        others = children(child)
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        for other in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(other, signal.SIGKILL)
+            while Path(f"/proc/{other}").exists():
+                time.sleep(0.002)
+
+
+def interrupted(store):
+    """Return the checkpoints of trainings that are not done."""
+    found = store.glob("work/*/checkpoint-*/complete")
+    return [path for path in found if not (store / "stages" / path.parts[-3]).exists()]
+
+
+def main(spec, n_kills, workers, seconds):
+    kills = killed_at_random(spec, n_kills, workers, seconds)
+    killed_in_a_training(spec, workers)
     _, status = os.waitpid(start(spec, workers), 0)
     sys.stdout.write(json.dumps({**kills, "status": os.waitstatus_to_exitcode(status)}) + "\n")
 
