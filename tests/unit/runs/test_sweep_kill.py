@@ -96,12 +96,12 @@ def test_a_run_killed_in_a_training_goes_on(word_csv, tiny_model, tmp_path, monk
     store = tmp_path / "killed"
     while not interrupted(store):  # again where the training was over before the kill reached it
         shutil.rmtree(store, ignore_errors=True)
-        process = subprocess.Popen(often, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        with (tmp_path / "told.txt").open("w") as told:
+            process = subprocess.Popen(often, stdout=told, stderr=told)
         while process.poll() is None and not interrupted(store):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-        told = process.communicate()[1].decode()
-        assert process.returncode in (0, -signal.SIGKILL), told
+        assert process.wait() in (0, -signal.SIGKILL), (tmp_path / "told.txt").read_text()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     execute(spec("undisturbed"))
