@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 
+from w2sg.data.synthetic import word_table
 from w2sg.forecast.observed import Contest, Observed
 from w2sg.forecast.record import Record, RecordedCell, packaged_record, record_of
 from w2sg.forecast.ways import WAYS
-from w2sg.studies.track_record import assess, cell_list, table
-from w2sg.studies.track_record.cells import LISTS, Rows
+from w2sg.studies.track_record import assess, cell_list, fine_tuned, table
+from w2sg.studies.track_record.cells import LISTS, CellList, Rows
 from w2sg.studies.track_record.runner import divided, outcome, run_cell
 
 
@@ -128,6 +129,37 @@ def test_fine_tuned_cells_are_forecast_from_their_own_kind_once_there_are_eight(
     assert "6 cells of 6 families, fine-tuned students" in few.lines()[0]
     only = assess(Record((*frozen, *tuned)))
     assert [row.name for row in only.cells] == [cell.name for cell in frozen]
+
+
+def test_a_fine_tuned_cell_is_forecast_then_run_once(tiny_model, tmp_path, monkeypatch):
+    # catches an outcome begun before its forecast, arms without an outcome, rates other than the
+    # ones users get, flips that leave the share out, and a second call that computes again
+    frame = word_table(420, n_words=60, words_per_text=8).frame
+    (tmp_path / "text").mkdir()
+    frame.to_parquet(tmp_path / "text" / "words.parquet")
+    cell = dataclasses.replace(
+        _cell("column", flip=0.3), name="tuned-words", data="words", texts=("text",), n_test=150
+    )
+    cell = dataclasses.replace(cell, n_labelled=80, n_unlabelled=120)
+    listed = CellList((cell,), str(tiny_model), 32, (0, 1), epochs=1, min_steps=10)
+    monkeypatch.setattr(fine_tuned, "cell_list", lambda kind: {"fine_tuned": listed}[kind])
+    told = fine_tuned.told_rows(cell, frame)
+    assert 0.22 < (told["told"] != told["label"]).mean() < 0.38  # 3.6 standard errors each way
+    spec = fine_tuned.spec_of(cell, listed, tmp_path / "x", tmp_path / "store")
+    assert not {"lr", "lr_head"} & spec["student"].keys()
+
+    fine_tuned.run_fine_tuned(tmp_path, tmp_path / "out")
+    files = [tmp_path / "out" / part / "tuned-words.json" for part in ("forecasts", "outcomes")]
+    before, after = (json.loads(file.read_text()) for file in files)
+    assert before["written"] < after["begun"]
+    assert set(after["accuracy"]) == {"teacher", "ceiling", *WAYS}
+    assert abs(after["accuracy"]["teacher"] - 0.7) < 0.12  # of 150 test rows, twice
+    ran = []
+    monkeypatch.setattr(fine_tuned, "run_cell", lambda *given: ran.append(given))
+    fine_tuned.run_fine_tuned(tmp_path, tmp_path / "out")
+    assert not ran
+    with pytest.raises(ValueError, match="names must be cells of the list"):
+        fine_tuned.run_fine_tuned(tmp_path, tmp_path / "out", names=("other",))
 
 
 def test_fine_tuned_list_is_short_and_apart():

@@ -23,8 +23,6 @@ def run_fine_tuned(
     data_folder: str | Path,
     out_folder: str | Path,
     *,
-    lr: float,
-    lr_head: float,
     names: tuple[str, ...] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -36,8 +34,6 @@ def run_fine_tuned(
     Args:
         data_folder: Where ``text/NAME.parquet`` is.
         out_folder: Where data files, store, forecasts and outcomes go.
-        lr: Learning rate of the student's weights.
-        lr_head: Of its head.
         names: Cells to run; all if empty.
         tell: Called with a line per cell.
 
@@ -57,7 +53,7 @@ def run_fine_tuned(
         path = out / "data" / f"{cell.name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(path, index=False)
-        run_cell(cell, spec_of(cell, listed, path, out / "store", lr=lr, lr_head=lr_head), out)
+        run_cell(cell, spec_of(cell, listed, path, out / "store"), out)
         tell(f"{cell.name}: {time.time() - started:.0f} s")
     return table(out)
 
@@ -79,10 +75,8 @@ def told_rows(cell: Cell, frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame.assign(told=np.where(flips, other, labels))
 
 
-def spec_of(
-    cell: Cell, listed: CellList, path: Path, store: Path, *, lr: float, lr_head: float
-) -> dict[str, Any]:
-    """Return the tables of the spec that forecast and run share."""
+def spec_of(cell: Cell, listed: CellList, path: Path, store: Path) -> dict[str, Any]:
+    """Return the tables of the spec that forecast and run share; rates are the default ones."""
     kind = cell.teacher["kind"]
     teacher: dict[str, Any] = {"kind": kind}
     if kind == "column":
@@ -95,7 +89,7 @@ def spec_of(
     return {
         "data": {"path": str(path), **sizes},
         "teacher": teacher,
-        "student": {**student, "lr": lr, "lr_head": lr_head},
+        "student": student,
         "run": {"seeds": list(listed.seeds), "preview": False, "store": str(store)},
     }
 
@@ -132,5 +126,4 @@ def run_cell(cell: Cell, tables: dict[str, Any], out: Path) -> None:
         .to_numpy(dtype=bool)
         for arm in ARMS
     }
-    rates = {"lr": spec.student.lr, "lr_head": spec.student.lr_head}
-    write_json(out / "outcomes" / f"{cell.name}.json", {**outcome_facts(hits, begun), **rates})
+    write_json(out / "outcomes" / f"{cell.name}.json", outcome_facts(hits, begun))
