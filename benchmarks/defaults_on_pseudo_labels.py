@@ -1,8 +1,9 @@
-"""The second table in docs/defaults.md: gain of the student over its teacher against its rate.
+"""Tables in docs/defaults.md: gain of the student over its teacher against one field of the spec.
 
-python benchmarks/default_rates_weak.py FOLDER N_UNLABELLED EPOCHS SET[,SET] RATE[,RATE] [SEED,…]
-reads the shared data, keeps its store in FOLDER and goes on from it. It draws from train rows only,
-of sets that no page of this project shows.
+python benchmarks/defaults_on_pseudo_labels.py FOLDER N_UNLABELLED EPOCHS SET[,SET]
+FIELD=VALUE[,VALUE] [SEED,…], such as student.lr=1e-4,3e-4 or teacher.labels=soft,hard, reads the
+shared data, keeps its store in FOLDER and goes on from it. It draws from train rows only, of sets
+that no page of this project shows.
 """
 
 import os
@@ -25,9 +26,15 @@ def train_rows(name: str, folder: Path) -> Path:
 
 
 def gains(
-    folder: Path, n: int, epochs: float, names: list[str], rates: list[float], seeds: list[int]
+    folder: Path,
+    n: int,
+    epochs: float,
+    names: list[str],
+    field: str,
+    values: list[float | str],
+    seeds: list[int],
 ) -> pd.DataFrame:
-    """Return the sweep's table: a row for each set and rate."""
+    """Return the sweep's table: a row for each set and value of the field."""
     folder.mkdir(parents=True, exist_ok=True)
     sets = {name: str(train_rows(name, folder)) for name in names}
     return w2sg.sweep(
@@ -41,27 +48,35 @@ def gains(
                 "preview": False,
                 "store": str(folder / "store"),
             },
-            "grid": {"student.lr": rates},
+            "grid": {field: values},
             "variants": [{"name": name, "data.path": path} for name, path in sets.items()],
         },
         workers=1,
     )
 
 
+def value(text: str) -> float | str:
+    """Return a number where the text is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 6:
-        print(
-            "usage: default_rates_weak.py FOLDER N EPOCHS SETS RATES [SEEDS]; see docs/defaults.md"
-        )
+        print(__doc__)
         raise SystemExit(0)
-    folder, n, epochs, names, rates, *rest = sys.argv[1:]
+    folder, n, epochs, names, varied, *rest = sys.argv[1:]
+    field, _, values = varied.partition("=")
     table = gains(
         Path(folder),
         int(n),
         float(epochs),
         names.split(","),
-        [float(rate) for rate in rates.split(",")],
+        field,
+        [value(text) for text in values.split(",")],
         [int(seed) for seed in (rest or ["0,1,2"])[0].split(",")],
     )
-    shown = ["gain", "gain_low", "gain_high"]
-    print((100 * table.set_index(["variant", "student.lr"])[shown]).round(1).to_string())
+    shown = ["teacher", "gain", "gain_low", "gain_high"]
+    print((100 * table.set_index(["variant", field])[shown]).round(1).to_string())
