@@ -1,12 +1,13 @@
 """`w2sg diagnose`: dimensions and overlap of weak and strong features, and what they imply."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
+
+from w2sg.cli.output import deliver
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,19 +108,9 @@ def diagnose(
         "gap": {"operator": gap.operator, "label_share": gap.label_share},
         "implied": implied,
     }
-    if as_json:
-        print(json.dumps(record, indent=2, allow_nan=False))
-    else:
+    if not as_json:
         _print_tables(record, level, n_boot)
-    if out is not None:
-        from w2sg.figures import to_svg
-
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "diagnose.json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
-        (out / "diagnose.svg").write_text(to_svg(_figure(sides, overlap)), encoding="utf-8")
-        if not as_json:
-            print(f"wrote {out / 'diagnose.svg'} and {out / 'diagnose.json'}")
-    return 0
+    return deliver("diagnose", record, lambda: _figure(sides, overlap), out, as_json)
 
 
 def _implied(overlap: "CorrelationDimension") -> dict[str, float | int | None]:
