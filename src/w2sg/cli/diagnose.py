@@ -172,20 +172,16 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
 
 
 def _extract(name: str, texts: list[str], cache: Path | None) -> np.ndarray:
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError:
-        raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
-    from w2sg.models.backbone import explained, locate, quiet
+    from w2sg.models.features import load_encoder
     from w2sg.models.frozen import layer_features
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()
     model_name, layer = (head, int(tail)) if layered else (name, -1)
-    where = locate(model_name)
-    with quiet(), explained(model_name):
-        model = AutoModel.from_pretrained(where)
-        tokenizer = AutoTokenizer.from_pretrained(where)
+    try:
+        model, tokenizer = load_encoder(model_name)
+    except ImportError:
+        raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
     return layer_features(model, tokenizer, texts, [layer], cache=cache)[layer]
 
 

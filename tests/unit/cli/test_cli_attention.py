@@ -1,11 +1,10 @@
 """`w2sg attention` and `w2sg theory attention` as a user runs them, in process."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from architectures import tiny
+from subprocesses import run_python
 
 from w2sg.cli.attention import attention
 from w2sg.cli.theory.attention import attention as theory
@@ -129,4 +128,5 @@ def test_modules_load_without_torch():
         "import sys, w2sg.cli, w2sg.cli.attention, w2sg.cli.theory.attention\n"
         "assert not {'torch', 'transformers', 'matplotlib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    run = run_python(code)
+    assert run.returncode == 0, run.stderr

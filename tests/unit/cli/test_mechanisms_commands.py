@@ -1,15 +1,11 @@
 """`w2sg theory ridge|weighted|multi-index` and `w2sg reproduce`, as a user runs them."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from subprocesses import run_python
 
-import w2sg
 from w2sg.cli import reproduce as reproduce_module
 from w2sg.cli.reproduce import reproduce
 from w2sg.cli.theory.mechanisms import multi_index, ridge, weighted
@@ -34,11 +30,7 @@ assert "pandas" not in sys.modules and "sklearn" not in sys.modules
 
 def test_everything_but_the_networks_works_without_torch():
     """Catches an import of torch anywhere on the way to the numbers."""
-    source = str(Path(w2sg.__file__).parents[1])
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": source},
-    )  # fmt: skip
+    run = run_python(WITHOUT_TORCH)
     assert run.returncode == 0, run.stderr
     assert "torch" in run.stderr
 

@@ -212,7 +212,7 @@ def test_two_processes_compute_every_key_once(finished, tmp_path):
     both = [context.Process(target=in_another_process, args=(spec, computed)) for _ in range(2)]
     for process in both:
         process.start()
-    keys = [key for _ in both for key in computed.get(timeout=300)]
+    keys = [key for _ in both for key in computed.get(timeout=900)]
     for process in both:
         process.join()
     assert len(keys) == len(set(keys))
