@@ -1,5 +1,6 @@
 """The documents point at what exists, and what they tell the reader to type can be typed."""
 
+import doctest
 import importlib
 import re
 import shlex
@@ -19,9 +20,14 @@ TARGETS = {
     **{f"theory {name}": f"w2sg.cli.theory.{t}" for name, (t, _) in theory.COMMANDS.items()},
 }
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-each_page = pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
-)
+
+
+def named(page):
+    """The page in the name of a test."""
+    return page.relative_to(ROOT).as_posix()
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=named)
 
 
 @each_page
@@ -63,6 +69,22 @@ def test_names_and_files_of_the_project_are_there(page):
     assert [name for name in files if not (ROOT / name).exists()] == []
     names = set(re.findall(r"\bw2sg(?:\.[A-Za-z_]\w*)+\b", text))
     assert [name for name in sorted(names) if not found(name)] == []
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if ">>> " in p.read_text("utf-8")], ids=named)
+def test_examples_give_what_stands_beside_them(page):
+    """Catches a page that shows numbers of an older version."""
+    failed, tried = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert failed == 0
+    assert tried > 1
+
+
+@each_page
+def test_python_on_the_page_is_python(page):
+    """Catches a typing error in an example that nothing runs."""
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
+        if ">>> " not in block:
+            compile(block, page.name, "exec")
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -1,7 +1,7 @@
 """Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from w2sg.models.backbone import (
 from w2sg.models.frozen import pool
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 VERSION = 1
 Rows = Labelled | Unlabelled
@@ -70,7 +70,7 @@ def pooled_features(
 
 def load_encoder(
     name: str, *, untrained: int | None = None
-) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+) -> "tuple[Any, PreTrainedTokenizerBase]":
     """Return a model without head, in float32, and a tokenizer that can pad.
 
     Args:
