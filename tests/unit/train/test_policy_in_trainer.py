@@ -3,7 +3,12 @@
 import pytest
 import torch
 from architectures import MODELS
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    GPT2ForSequenceClassification,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from w2sg.train.policies import apply
 
