@@ -172,7 +172,7 @@ def test_damage_is_repaired(copied, damage):
     elif damage == "remove":
         path.unlink()
     else:
-        (path.parent / "manifest.json").write_text('{"key": ')
+        (path.parent / "manifest.json").write_text('{"key": ', encoding="utf-8")
     mended, seen = states(spec)
     label = result.record.labels[key]
     assert seen[label][0] == "damaged"
