@@ -82,9 +82,14 @@ def test_examples_give_what_stands_beside_them(page):
 @each_page
 def test_python_on_the_page_is_python(page):
     """Catches a typing error in an example that nothing runs."""
+    refused = []
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S):
         if ">>> " not in block:
-            compile(block, page.name, "exec")
+            try:
+                compile(block, page.name, "exec")
+            except SyntaxError as error:
+                refused.append(f"{error}: {error.text}")
+    assert refused == []
 
 
 @pytest.mark.parametrize("name", TARGETS)

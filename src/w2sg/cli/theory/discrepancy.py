@@ -57,11 +57,11 @@ def discrepancy(
     try:
         if points < 2:
             raise ValueError(f"--points must be at least 2, got {points}")
-        overlaps, few, many = (
+        overlaps, labels, pseudo_labels = (
             numbers(option, text, points=points, whole=True)
             for option, text in (("--d-sw", d_sw), ("--n", n), ("--N", N))
         )
-        sweep = _sweep(d_w, d_s, overlaps, few, many, sigma2, gamma)
+        sweep = _sweep(d_w, d_s, overlaps, labels, pseudo_labels, sigma2, gamma)
         limits = [thresholds(d_w, d_s, curve.d_sw, sweep.labels(curve)) for curve in sweep.curves]
     except ValueError as error:
         print(f"w2sg theory discrepancy: {error}", file=sys.stderr)

@@ -27,11 +27,10 @@ def numbers(option: str, text: str, *, points: int = 25, whole: bool = False) ->
             return np.array([float(part) for part in text.split(",")])
         low, high = (float(part) for part in text.split(":"))
     except ValueError:
-        examples = "10,50,90 or a range such as 400:4000" if whole else (
-            "0.5,1.5 or a range such as 0.01:1"
-        )  # fmt: skip
+        several, span = ("10,50,90", "400:4000") if whole else ("0.5,1.5", "0.01:1")
         raise ValueError(
-            f"{option} must be a number, a list such as {examples}, got {text!r}"
+            f"{option} must be a number, a list such as {several} or a range such as {span}, "
+            f"got {text!r}"
         ) from None
     if not low < high:
         raise ValueError(f"{option} must run from a smaller to a larger number, got {text!r}")
