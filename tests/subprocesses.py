@@ -12,7 +12,7 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     """Run code with this w2sg; the caller looks at status and output."""
     return subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(SOURCES), **environment},
+        env={**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONIOENCODING": "utf-8", **environment},
         capture_output=True,
         text=True,
         encoding="utf-8",
