@@ -68,34 +68,6 @@ def pooled_features(
     return np.hstack([u, v, np.abs(u - v), u * v])
 
 
-def load_encoder(
-    name: str, *, untrained: int | None = None
-) -> "tuple[Any, PreTrainedTokenizerBase]":
-    """Return a model without head, in float32, and a tokenizer that can pad.
-
-    Args:
-        name: Local folder, hub id or packaged model.
-        untrained: Seed of random weights in place of the model's own.
-
-    Raises:
-        ValueError: There is no such model, or it has no tokenizer.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModel
-
-    where = locate(name)
-    with quiet(), explained(name):
-        if untrained is None:
-            model = AutoModel.from_pretrained(where, dtype=torch.float32)
-        else:
-            with torch.random.fork_rng():
-                torch.manual_seed(untrained)
-                model = AutoModel.from_config(AutoConfig.from_pretrained(where)).float()
-        tokenizer = load_tokenizer(name)
-    ensure_pad_token(tokenizer)
-    return model.eval(), tokenizer
-
-
 def once_per_text(
     features_of: Callable[[Rows], NDArray[np.float32]],
 ) -> Callable[[Rows], NDArray[np.float32]]:
@@ -155,3 +127,31 @@ def _encode_all(
         raise ValueError(f"model {model!r} gives features that are not finite")
     row_of = {text: i for i, text in enumerate(unique)}
     return out[[row_of[text] for text in texts]]
+
+
+def load_encoder(
+    name: str, *, untrained: int | None = None
+) -> "tuple[Any, PreTrainedTokenizerBase]":
+    """Return a model without head, in float32, and a tokenizer that can pad.
+
+    Args:
+        name: Local folder, hub id or packaged model.
+        untrained: Seed of random weights in place of the model's own.
+
+    Raises:
+        ValueError: There is no such model, or it has no tokenizer.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    where = locate(name)
+    with quiet(), explained(name):
+        if untrained is None:
+            model = AutoModel.from_pretrained(where, dtype=torch.float32)
+        else:
+            with torch.random.fork_rng():
+                torch.manual_seed(untrained)
+                model = AutoModel.from_config(AutoConfig.from_pretrained(where)).float()
+        tokenizer = load_tokenizer(name)
+    ensure_pad_token(tokenizer)
+    return model.eval(), tokenizer

@@ -82,7 +82,7 @@ def test_saved_model_in_a_pipeline(result, tmp_path, monkeypatch):
         by_name = {entry["label"]: entry["score"] for entry in given}
         assert set(by_name) == {"bad", "good"}
         np.testing.assert_allclose([by_name["bad"], by_name["good"]], p, atol=1e-5)
-    assert (tmp_path / "model" / "README.md").read_text(encoding="utf-8") == "# card"
+    assert (tmp_path / "model" / "README.md").read_text() == "# card"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -109,7 +109,7 @@ def test_predict_streams_and_leaves_blank_rows_empty(result, tmp_path, monkeypat
 
 
 def test_predict_refuses_and_leaves_nothing(result, tmp_path, capsys):
-    (tmp_path / "new.csv").write_text("body\nx\n", encoding="utf-8")
+    (tmp_path / "new.csv").write_text("body\nx\n")
     for out, message in (("o.xlsx", "must be .parquet or .csv"), ("o.csv", "text='text' is not")):
         assert command("predict", result.folder, tmp_path / "new.csv", "-o", tmp_path / out) == 2
         assert message in capsys.readouterr().err
