@@ -4,8 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it: no test reaches for the hub
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several tests compare bits between processes
+for name in ("COLUMNS", "LINES", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE"):
+    os.environ.pop(name, None)  # tables are tested as a pipe sees them, whatever terminal this is
+
+# the same examples each time, and no opinion on how long they take: a busy machine is no bug
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def start(spec, workers):
 
 def children(pid):
     try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
     except OSError:
         return []
     return [int(part) for part in text.split()]
@@ -82,7 +82,8 @@ def killed_in_a_training(spec, workers):
     store = Path(spec["run"]["store"])
     while not interrupted(store):
         for manifest in store.glob("stages/*/manifest.json"):
-            if json.loads(manifest.read_text())["body"]["stage"] == "strong_student":
+            made = json.loads(manifest.read_text(encoding="utf-8"))
+            if made["body"]["stage"] == "strong_student":
                 shutil.rmtree(manifest.parent)
         child = start(spec, workers)
         ended = False
@@ -114,4 +115,5 @@ def main(spec, n_kills, workers, seconds):
 
 if __name__ == "__main__":
     path, n_kills, workers, seconds = sys.argv[1:]
-    main(json.loads(Path(path).read_text()), int(n_kills), int(workers), float(seconds))
+    asked = json.loads(Path(path).read_text(encoding="utf-8"))
+    main(asked, int(n_kills), int(workers), float(seconds))

@@ -94,7 +94,7 @@ def write(out, case, found):
         save_file(weights, out / f"{case}.safetensors")
         told = {"curve": training.curve, "processes": training.processes}
         told["resumed_from"] = training.resumed_from
-        (out / f"{case}.json").write_text(json.dumps(told))
+        (out / f"{case}.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import torch
 import transformers as t
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-SOURCES = Path(__file__).parents[1] / "src"
 WORDS = [f"w{i}" for i in range(60)]
 ENGLISH = ["a", "short", "text", "that", "is", "quite", "bit", "longer", "!", "0"]
 SMALL = {"hidden": 32, "layers": 2, "heads": 2, "positions": 64}

@@ -63,7 +63,7 @@ def test_bound_says_what_it_is():
 
 
 @given(st.integers(1, 10**9), st.floats(1, 32), st.floats(0.1, 5), st.floats(0.01, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_samples_needed_is_the_first_that_suffices(parameters, bits, subgaussian, target):
     """Catches an off-by-one and a forgotten square."""
     n = samples_needed(parameters, bits, subgaussian, target)

@@ -11,7 +11,7 @@ STAR = np.full(D, D**-0.5)
 START = 0.8 * STAR
 
 
-def close(theory, found, slack, worst):
+def assert_close(theory, found, slack, worst):
     # Slack is the O(1/n) error of the equivalent; `worst` keeps the standard error small.
     assert found.standard_error < worst
     assert abs(theory - found.mean) < 4 * found.standard_error + slack
@@ -24,11 +24,11 @@ def test_equivalent_agrees_with_simulation(width):
     found = simulate.linear_gaussian_w2s(
         D, N, TAU2, SIGMA2, STAR, START, width=width, n_draws=1500, seed=1
     )
-    close(theory.teacher_risk, found.teacher_risk, 0.0, 0.007)
-    close(theory.student_risk, found.student_risk, 0.006, 0.009)
-    close(theory.misfit, found.misfit, 0.006, 0.012)
-    close(theory.residual, found.residual, 0.012, 0.02)
-    close(theory.distance_to_posterior, found.distance_to_posterior, 0.008, 0.008)
+    assert_close(theory.teacher_risk, found.teacher_risk, 0.0, 0.007)
+    assert_close(theory.student_risk, found.student_risk, 0.006, 0.009)
+    assert_close(theory.misfit, found.misfit, 0.006, 0.012)
+    assert_close(theory.residual, found.residual, 0.012, 0.02)
+    assert_close(theory.distance_to_posterior, found.distance_to_posterior, 0.008, 0.008)
 
 
 def test_published_width_table():
@@ -88,7 +88,7 @@ def test_random_feature_teachers_have_the_same_second_moments():
         )
         assert found.residual.standard_error < 0.03
         assert abs(found.residual.mean) < 4 * found.residual.standard_error
-        close(0.6404, found.misfit, 0.006, 0.03)
+        assert_close(0.6404, found.misfit, 0.006, 0.03)
 
 
 def test_noiseless_interpolation():

@@ -32,10 +32,10 @@ def test_missing_file_names_the_nearest(tmp_path):
 
 def test_unreadable_files(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 this is not parquet")
-    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": \n')
-    (tmp_path / "list.jsonl").write_text('["x"]\n')
-    (tmp_path / "a.csv").write_text('text,label\nx,1\n"never closed,2\n')
-    (tmp_path / "a.xlsx").write_text("x")
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": \n', encoding="utf-8")
+    (tmp_path / "list.jsonl").write_text('["x"]\n', encoding="utf-8")
+    (tmp_path / "a.csv").write_text('text,label\nx,1\n"never closed,2\n', encoding="utf-8")
+    (tmp_path / "a.xlsx").write_text("x", encoding="utf-8")
     for name, message in (
         ("a.parquet", "cannot be read"),
         ("a.jsonl", "line 2 is not JSON"),
@@ -58,7 +58,7 @@ def test_empty_files(tmp_path, suffix):
     if suffix == "parquet":
         pd.DataFrame({"text": []}).to_parquet(path)
     else:
-        path.write_text("")
+        path.write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match=r"is empty|holds no rows"):
         read_table(path=path)
     with pytest.raises(ValueError, match=r"is empty|holds no rows"):
@@ -66,7 +66,7 @@ def test_empty_files(tmp_path, suffix):
 
 
 def test_header_without_rows(tmp_path):
-    (tmp_path / "a.csv").write_text("text,label\n")
+    (tmp_path / "a.csv").write_text("text,label\n", encoding="utf-8")
     with pytest.raises(ValueError, match="holds no rows"):
         read_table(path=tmp_path / "a.csv")
 
@@ -131,7 +131,7 @@ def test_blank_texts_are_dropped_and_counted(tmp_path):
     assert read_table(path=tmp_path / "a.parquet").n_blank == 2
     paired = save(tmp_path / "b.csv", rows(second=["", *["x"] * 59]))
     assert read_table(path=paired, text_pair="second").n_blank == 1
-    (tmp_path / "c.csv").write_text("text\nx\n\n  \ny\n")
+    (tmp_path / "c.csv").write_text("text\nx\n\n  \ny\n", encoding="utf-8")
     assert read_table(path=tmp_path / "c.csv").n_blank == 2
     with pytest.raises(ValueError, match="every one of the 60 rows is blank"):
         read_table(path=save(tmp_path / "d.csv", rows(text=[" "] * 60)))

@@ -1,6 +1,7 @@
 """The command line: each command is a module of this package, loaded when it is called."""
 
 import sys
+from io import TextIOWrapper
 
 from cyclopts import App
 
@@ -40,4 +41,7 @@ def main() -> None:
     """Run the command line and leave with its exit status: 0, 1 failed, 2 refused, 130 stopped."""
     from w2sg.cli.errors import explained
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a γ must not end a command where there is none
     sys.exit(explained(app))

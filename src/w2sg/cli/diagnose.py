@@ -1,12 +1,13 @@
 """`w2sg diagnose`: dimensions and overlap of weak and strong features, and what they imply."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
+
+from w2sg.cli.output import deliver
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,19 +108,9 @@ def diagnose(
         "gap": {"operator": gap.operator, "label_share": gap.label_share},
         "implied": implied,
     }
-    if as_json:
-        print(json.dumps(record, indent=2, allow_nan=False))
-    else:
+    if not as_json:
         _print_tables(record, level, n_boot)
-    if out is not None:
-        from w2sg.figures import to_svg
-
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "diagnose.json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
-        (out / "diagnose.svg").write_text(to_svg(_figure(sides, overlap)), encoding="utf-8")
-        if not as_json:
-            print(f"wrote {out / 'diagnose.svg'} and {out / 'diagnose.json'}")
-    return 0
+    return deliver("diagnose", record, lambda: _figure(sides, overlap), out, as_json)
 
 
 def _implied(overlap: "CorrelationDimension") -> dict[str, float | int | None]:
@@ -181,20 +172,16 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
 
 
 def _extract(name: str, texts: list[str], cache: Path | None) -> np.ndarray:
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError:
-        raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
-    from w2sg.models.backbone import explained, locate, quiet
+    from w2sg.models.features import load_encoder
     from w2sg.models.frozen import layer_features
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()
     model_name, layer = (head, int(tail)) if layered else (name, -1)
-    where = locate(model_name)
-    with quiet(), explained(model_name):
-        model = AutoModel.from_pretrained(where)
-        tokenizer = AutoTokenizer.from_pretrained(where)
+    try:
+        model, tokenizer = load_encoder(model_name)
+    except ImportError:
+        raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
     return layer_features(model, tokenizer, texts, [layer], cache=cache)[layer]
 
 

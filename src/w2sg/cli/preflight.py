@@ -116,12 +116,13 @@ def _show_record(as_json: bool) -> int:
 
     from w2sg.forecast.record import packaged_record
     from w2sg.studies.track_record import assess
+    from w2sg.studies.track_record.cells import LISTS
 
     record = packaged_record()
     if not record.cells:
         raise ValueError("this w2sg comes without a track record; see docs/how-to/preflight.md")
-    kinds = dict.fromkeys(cell.kind for cell in record.cells)
-    found = {kind: assess(record, kind=kind) for kind in kinds}
+    there = {cell.kind for cell in record.cells}
+    found = {kind: assess(record, kind=kind) for kind in LISTS if kind in there}
     if as_json:
         told = {kind: asdict(assessment) for kind, assessment in found.items()}
         print(json.dumps(told, indent=1, allow_nan=False))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg.cli.output import plain
+
 if TYPE_CHECKING:
     from w2sg.studies.study import Study
 
@@ -126,11 +128,6 @@ def _write(out: Path, name: str, study: "Study", record: dict[str, Any]) -> None
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.svg").write_text(to_svg(study.figure), encoding="utf-8")
     study.figure.savefig(out / f"{name}.png", dpi=120)
-    arrays = {
-        key: [float(v) if np.isfinite(v) else None for v in np.ravel(value)]
-        if np.ndim(value) < 2
-        else [[float(v) if np.isfinite(v) else None for v in row] for row in value]
-        for key, value in study.arrays.items()
-    }
+    arrays = plain({key: np.atleast_1d(value) for key, value in study.arrays.items()})
     text = json.dumps({**record, "arrays": arrays}, allow_nan=False)
     (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.linalg
@@ -20,14 +20,7 @@ Rule = Literal[
     "spectral_entropy",
     "effective",
 ]
-RULES = (
-    "energy",
-    "numerical_rank",
-    "stable_rank",
-    "participation_ratio",
-    "spectral_entropy",
-    "effective",
-)
+RULES: tuple[str, ...] = get_args(Rule)
 
 
 @dataclass(frozen=True)

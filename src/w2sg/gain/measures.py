@@ -1,5 +1,6 @@
 """Gain, gap, PGR and OPR of one weak-to-strong experiment, each with its interval."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -55,9 +56,8 @@ def gain(
     >>> print(gain(teacher, student))
     0.093 [0.081, 0.104]
     """
-    check_interval(level, method, n_replicates)
-    scores = stack_scores({"teacher": teacher, "student": student}, groups)
-    return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
+    scores = {"teacher": teacher, "student": student}
+    return _difference(scores, level, groups, seed, method, n_replicates)
 
 
 def gap(
@@ -89,9 +89,8 @@ def gap(
     >>> print(gap([0, 1, 0, 1, 0, 1, 0, 1], [1, 1, 1, 1, 1, 1, 0, 1]))
     0.375 [-0.060, 0.846]
     """
-    check_interval(level, method, n_replicates)
-    scores = stack_scores({"teacher": teacher, "ceiling": ceiling}, groups)
-    return _mean(Scores(np.diff(scores.values), scores.note), level, method, seed, n_replicates)
+    scores = {"teacher": teacher, "ceiling": ceiling}
+    return _difference(scores, level, groups, seed, method, n_replicates)
 
 
 def pgr(
@@ -223,6 +222,19 @@ def opr(
         reason = f"the student's risk is not clearly above zero: {gate} at 95 %; read the gain"
         return _withheld(scores, reason, level, method)
     return _ratio(risks, replicates, top, bottom, level, method, "risk of the student")
+
+
+def _difference(
+    scores: Mapping[str, ArrayLike],
+    level: float,
+    groups: ArrayLike | None,
+    seed: int,
+    method: Method,
+    n_replicates: int,
+) -> Estimate:
+    check_interval(level, method, n_replicates)
+    stacked = stack_scores(scores, groups)
+    return _mean(Scores(np.diff(stacked.values), stacked.note), level, method, seed, n_replicates)
 
 
 def _mean(scores: Scores, level: float, method: str, seed: int, n_replicates: int) -> Estimate:

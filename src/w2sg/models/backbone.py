@@ -215,7 +215,7 @@ def encode(
     Rows end in a token that is not the pad token: a class that finds the end of a text by its
     last non-pad token would otherwise read one place early.
     """
-    limit = min(max_length, _longest(tokenizer))
+    limit = min(max_length, int(tokenizer.model_max_length))
     rows: list[dict[str, list[int]]] = []
     n_truncated = 0
     for start in range(0, len(texts), 4096):
@@ -324,11 +324,16 @@ def _has_bf16_instructions() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _set_padding(model: Any, tokenizer: Any) -> None:
+def ensure_pad_token(tokenizer: Any) -> None:
+    """Let a tokenizer without a pad token pad with its end or its unknown token."""
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
         raise ValueError("the tokenizer has no pad, end or unknown token to pad with; add one")
+
+
+def _set_padding(model: Any, tokenizer: Any) -> None:
+    ensure_pad_token(tokenizer)
     tokenizer.padding_side = "right"
     model.config.pad_token_id = tokenizer.pad_token_id
 
@@ -350,10 +355,6 @@ def _trim(row: dict[str, list[int]], pad: int) -> dict[str, list[int]]:
     while end > 1 and ids[end - 1] == pad:
         end -= 1
     return row if end == len(ids) else {name: values[:end] for name, values in row.items()}
-
-
-def _longest(tokenizer: Any) -> int:
-    return min(int(tokenizer.model_max_length), 10**6)
 
 
 def by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

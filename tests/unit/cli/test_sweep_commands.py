@@ -29,7 +29,9 @@ def spec(word_csv, tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep-commands")
     run = {"references": ["strong_on_labelled"], "seeds": [0, 1]}
     text = to_toml(load(tables(word_csv, tiny_model, folder / "store", run=run)))
-    (folder / "sweep.toml").write_text(text + '\n[grid]\n"student.loss" = ["ce", "reverse_ce"]\n')
+    (folder / "sweep.toml").write_text(
+        text + '\n[grid]\n"student.loss" = ["ce", "reverse_ce"]\n', encoding="utf-8"
+    )
     return folder / "sweep.toml"
 
 
@@ -60,15 +62,20 @@ def test_the_whole_way_of_a_sweep(spec, capsys, tmp_path):
     assert "reverse_ce" not in said
     assert "Gain in risk = misfit + residual, nats of cross-entropy" in " ".join(said.split())
     assert call("compare", spec, "-o", tmp_path / "cells.csv") == 0
-    assert (tmp_path / "cells.csv").read_text().startswith("student.loss,teacher,student")
+    assert (
+        (tmp_path / "cells.csv")
+        .read_text(encoding="utf-8")
+        .startswith("student.loss,teacher,student")
+    )
     capsys.readouterr()
     assert call("report", spec, "--out", tmp_path / "page.html") == 0
-    assert "<svg" in (tmp_path / "page.html").read_text()
+    assert "<svg" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
     (key,) = [
         path.name
         for path in (spec.parent / "store" / "stages").iterdir()
-        if "first" not in path.name and '"evaluation"' in (path / "manifest.json").read_text()
+        if "first" not in path.name
+        and '"evaluation"' in (path / "manifest.json").read_text(encoding="utf-8")
     ][:1]
     capsys.readouterr()
     assert call("show", key[:10], "--store", spec.parent / "store") == 0
@@ -160,7 +167,7 @@ def test_a_disk_that_fills_up(word_csv, tiny_model, tmp_path, monkeypatch, capsy
     is room again. What is finished stays, and the same command goes on."""
     made = tables(word_csv, tiny_model, tmp_path / "store", run={"references": []})
     grid = '[grid]\n"student.loss" = ["ce", "reverse_ce"]\n'
-    (tmp_path / "sweep.toml").write_text(to_toml(load(made)) + grid)
+    (tmp_path / "sweep.toml").write_text(to_toml(load(made)) + grid, encoding="utf-8")
     words = ("sweep", tmp_path / "sweep.toml", "--workers", "1", "--checkpoint-minutes", "0")
     with monkeypatch.context() as patch:
         fill(patch)

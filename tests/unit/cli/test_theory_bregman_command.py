@@ -16,7 +16,7 @@ def test_prints_the_table_of_widths(capsys):
 
 def test_writes_figure_and_numbers(tmp_path, capsys):
     assert bregman(width="20:80,inf", draws=50, out=tmp_path / "deep", as_json=True) == 0
-    record = json.loads((tmp_path / "deep" / "bregman.json").read_text())
+    record = json.loads((tmp_path / "deep" / "bregman.json").read_text(encoding="utf-8"))
     assert json.loads(capsys.readouterr().out) == record
     assert record["width"] == [20, 40, 80, None]
     for gap, misfit, residual in zip(
@@ -24,7 +24,7 @@ def test_writes_figure_and_numbers(tmp_path, capsys):
     ):
         assert gap == pytest.approx(misfit + residual, abs=1e-10)
     assert len(record["simulated"]) == 4
-    assert (tmp_path / "deep" / "bregman.svg").read_text().startswith("<svg")
+    assert (tmp_path / "deep" / "bregman.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 @pytest.mark.parametrize(

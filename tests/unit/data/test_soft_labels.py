@@ -24,7 +24,7 @@ def test_shrink_is_linear_towards_uniform_and_chooses_a_share():
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.05, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_number_means_two_columns(values, heat):
     # Catches a binary form that differs from K = 2, and a temperature that is not reversible.
     q = np.array(values)

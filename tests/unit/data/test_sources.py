@@ -138,8 +138,10 @@ def test_rows_without_a_group_stand_alone(tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["save_to_disk", "several splits", "folder of files"])
-def test_data_set_folders(tmp_path, layout):
+def test_data_set_folders(tmp_path, monkeypatch, layout):
     datasets = pytest.importorskip("datasets")
+    for name in ("HF_DATASETS_CACHE", "HF_MODULES_CACHE"):  # not into the home of who tests
+        monkeypatch.setattr(datasets.config, name, str(tmp_path / name))
     features = datasets.Features(
         {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["z", "a"])}
     )

@@ -41,9 +41,9 @@ def test_files_are_written_where_asked_and_nowhere_else(capsys, tmp_path, monkey
     assert code == 0
     written = {path.name for path in (tmp_path / "deep" / "folder").iterdir()}
     assert written == {"discrepancy.json", "discrepancy.svg"}
-    record = json.loads((tmp_path / "deep/folder/discrepancy.json").read_text())
+    record = json.loads((tmp_path / "deep/folder/discrepancy.json").read_text(encoding="utf-8"))
     assert [curve["d_sw"] for curve in record["curves"]] == [10, 50, 90]
-    assert (tmp_path / "deep/folder/discrepancy.svg").read_text().startswith("<svg")
+    assert (tmp_path / "deep/folder/discrepancy.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_json_has_every_point_and_null_for_infinity(capsys):

@@ -1,12 +1,10 @@
 """Names of losses in specs, and what is refused with which words."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from subprocesses import run_python
 
 from w2sg import losses
 
@@ -95,6 +93,4 @@ def test_bad_tensors_are_named():
 def test_package_does_not_import_losses():
     # Catches torch loaded by `import w2sg`.
     code = "import sys, w2sg; sys.exit(bool({'torch', 'w2sg.losses'} & set(sys.modules)))"
-    source = str(Path(losses.__file__).parents[2])
-    run = subprocess.run([sys.executable, "-c", code], check=False, env={"PYTHONPATH": source})
-    assert run.returncode == 0
+    assert run_python(code).returncode == 0

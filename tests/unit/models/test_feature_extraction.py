@@ -31,19 +31,22 @@ class WordTokenizer:
         return transformers.BatchEncoding({"input_ids": ids, "attention_mask": mask})
 
 
-@pytest.fixture(scope="module")
-def bert():
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
+def config(*, layers):
+    return transformers.BertConfig(
         vocab_size=50,
         hidden_size=16,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=24,
         max_position_embeddings=32,
         attn_implementation="eager",
     )
-    return transformers.BertModel(config)
+
+
+@pytest.fixture(scope="module")
+def bert():
+    torch.manual_seed(0)
+    return transformers.BertModel(config(layers=2))
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +82,12 @@ def test_left_padding_finds_the_same_tokens(bert, texts):
     # catches a last token taken at length − 1, which on the left is inside the text
     batch = [texts[0], texts[0] + " w3"]
     ids = WordTokenizer("left")(batch, max_length=99)
-    from w2sg.models.frozen import _pool
+    from w2sg.models.frozen import pool
 
     states = torch.arange(ids["attention_mask"].numel()).reshape(2, -1, 1).float()
     width = states.shape[1]
-    first = _pool(states, ids["attention_mask"], "first")[:, 0].tolist()
-    last = _pool(states, ids["attention_mask"], "last")[:, 0].tolist()
+    first = pool(states, ids["attention_mask"], "first")[:, 0].tolist()
+    last = pool(states, ids["attention_mask"], "last")[:, 0].tolist()
     assert first == [1.0, width]
     assert last == [width - 1.0, 2 * width - 1.0]
 
@@ -169,15 +172,7 @@ def test_sketch_keeps_the_kernel_on_average():
 def test_gradients_of_a_padded_transformer_are_those_of_the_text_alone():
     # catches masks dropped on the way into the model, and keyword inputs without their batch axis
     torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=50,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=32,
-    )
-    model = transformers.BertForSequenceClassification(config).eval()
+    model = transformers.BertForSequenceClassification(config(layers=1)).eval()
     chosen = [p for n, p in model.named_parameters() if "attention.self" in n]
     padded = dict(WordTokenizer()(["w1 w2 w3", "w4 w5"], max_length=9))
     found = diagnostics.gradient_features(

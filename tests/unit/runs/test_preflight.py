@@ -34,10 +34,10 @@ def found(spec):
 def test_verdict_and_page(spec, found):
     assert re.match(r"(train|do not train|cannot tell): \w", found.verdict)
     folder = next((found.folder.parents[1] / "runs").iterdir())
-    page = (folder / "preflight.html").read_text()
+    page = (folder / "preflight.html").read_text(encoding="utf-8")
     assert "://" not in re.sub(r"http://www\.w3\.org/", "", page)
     assert "<script" not in page
-    stored = json.loads((folder / "forecast.json").read_text())
+    stored = json.loads((folder / "forecast.json").read_text(encoding="utf-8"))
     assert stored["verdict"] == found.facts["verdict"]
 
 
@@ -87,7 +87,7 @@ def test_given_column_is_asked_about_labelled_rows_too(spec, tmp_path):
 
 def test_report_shows_forecast_beside_outcome(spec, found):
     result = w2sg.run(spec)
-    page = (result.folder / "report.html").read_text()
+    page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "Forecast beside outcome" in page
     assert "Before any training" in page
 
@@ -97,7 +97,7 @@ def test_too_few_labels_are_refused_with_status_2(spec, tmp_path, capsys):
     from w2sg.spec import load, to_toml
 
     path = tmp_path / "spec.toml"
-    path.write_text(to_toml(load(spec)))
+    path.write_text(to_toml(load(spec)), encoding="utf-8")
     status = explained(lambda: preflight(path, set=("data.n_labelled=12",)))
     assert status == 2
     assert re.search(r"class '\w+' has \d labels", capsys.readouterr().err)

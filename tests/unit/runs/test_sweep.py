@@ -172,7 +172,7 @@ def test_damage_is_repaired(copied, damage):
     elif damage == "remove":
         path.unlink()
     else:
-        (path.parent / "manifest.json").write_text('{"key": ')
+        (path.parent / "manifest.json").write_text('{"key": ', encoding="utf-8")
     mended, seen = states(spec)
     label = result.record.labels[key]
     assert seen[label][0] == "damaged"
@@ -212,7 +212,7 @@ def test_two_processes_compute_every_key_once(finished, tmp_path):
     both = [context.Process(target=in_another_process, args=(spec, computed)) for _ in range(2)]
     for process in both:
         process.start()
-    keys = [key for _ in both for key in computed.get(timeout=300)]
+    keys = [key for _ in both for key in computed.get(timeout=900)]
     for process in both:
         process.join()
     assert len(keys) == len(set(keys))

@@ -22,7 +22,9 @@ def made(tmp_path):
         keys[stage] = key
         store.write(
             Manifest(key, body, "done", needs=needs),
-            lambda folder: [(folder / name).write_text(text) for name, text in files.items()],
+            lambda folder: [
+                (folder / name).write_text(text, encoding="utf-8") for name, text in files.items()
+            ],
         )
         return key
 
@@ -67,7 +69,9 @@ def test_an_archive_leaves_weights_and_texts_at_home(made, tmp_path):
     assert other.read(keys["strong_student"]) == (None, None)
     assert find_key(other, keys["strong_student"][:8]).body["stage"] == "strong_student"
     assert read_record(other.root / "sweeps" / "sweep1") == read_record(folder)
-    assert (other.root / "sweeps" / "sweep1" / "report.html").read_text() == "<p>page</p>"
+    assert (other.root / "sweeps" / "sweep1" / "report.html").read_text(
+        encoding="utf-8"
+    ) == "<p>page</p>"
     again = export(other.root / "sweeps" / "sweep1", other, tmp_path / "b.zip")
     assert again == found
 
@@ -107,7 +111,7 @@ def test_a_changed_archive_is_refused_and_nothing_enters(made, tmp_path, damage)
 
 def test_a_damaged_stage_is_not_exported(made, tmp_path):
     store, folder, keys = made
-    (store.folder(keys["evaluation"]) / "scores.parquet").write_text("other!")
+    (store.folder(keys["evaluation"]) / "scores.parquet").write_text("other!", encoding="utf-8")
     with pytest.raises(ValueError, match="has changed"):
         export(folder, store, tmp_path / "a.zip")
     assert not list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".*zip*"))
@@ -143,7 +147,7 @@ def test_nothing_is_removed_while_a_stage_is_computed(made):
 def test_an_unreadable_record_stops_the_collection(made):
     # catches everything thrown away because a record could not be read
     store, folder, _ = made
-    (folder / "sweep.json").write_text("{")
+    (folder / "sweep.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="cannot be read"):
         garbage(store)
 

@@ -51,7 +51,7 @@ def test_killed_and_finished_is_undisturbed(
         made = tables(word_csv, tiny_model, tmp_path / name, student=student, run=run)
         return {**made, "grid": {"student.loss": ["ce", "reverse_ce"]}}
 
-    (tmp_path / "spec.json").write_text(json.dumps(spec("killed")))
+    (tmp_path / "spec.json").write_text(json.dumps(spec("killed")), encoding="utf-8")
     arguments = [str(tmp_path / "spec.json"), str(n_kills), str(workers), str(seconds)]
     done = subprocess.run(
         [sys.executable, str(TESTS / "kill_harness.py"), *arguments],
@@ -90,7 +90,7 @@ def test_a_run_killed_in_a_training_goes_on(word_csv, tiny_model, tmp_path, monk
     def spec(name):
         return load(tables(word_csv, tiny_model, tmp_path / name, student=student, run=run))
 
-    (tmp_path / "spec.toml").write_text(to_toml(spec("killed")))
+    (tmp_path / "spec.toml").write_text(to_toml(spec("killed")), encoding="utf-8")
     command = [sys.executable, "-m", "w2sg", "run", str(tmp_path / "spec.toml")]
     often = [*command, "--checkpoint-minutes", "0.001"]
     store = tmp_path / "killed"
@@ -101,7 +101,9 @@ def test_a_run_killed_in_a_training_goes_on(word_csv, tiny_model, tmp_path, monk
         while process.poll() is None and not interrupted(store):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-        assert process.wait() in (0, -signal.SIGKILL), (tmp_path / "told.txt").read_text()
+        assert process.wait() in (0, -signal.SIGKILL), (tmp_path / "told.txt").read_text(
+            encoding="utf-8"
+        )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     execute(spec("undisturbed"))

@@ -113,7 +113,7 @@ def test_a_lost_job_is_tried_again_and_a_late_one_has_a_name(tmp_path):
 
 @pytest.mark.slow
 def test_two_ray_nodes_compute_every_key_once(spec_of, tmp_path, paths_for_children):
-    # two nodes of two cores each on one store, against this process
+    # two nodes of one core each on one store, against this process
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 

@@ -39,8 +39,12 @@ def test_every_variant_meets_every_grid_point():
 def test_unquoted_keys_of_toml_are_the_same_keys(tmp_path):
     # TOML reads student.loss = […] without quotes as a table in a table
     head = '[data]\nbundled = "qnli"\n[grid]\n'
-    (tmp_path / "a.toml").write_text(head + '"student.loss" = ["ce", "forward_kl"]\n')
-    (tmp_path / "b.toml").write_text(head + 'student.loss = ["ce", "forward_kl"]\n')
+    (tmp_path / "a.toml").write_text(
+        head + '"student.loss" = ["ce", "forward_kl"]\n', encoding="utf-8"
+    )
+    (tmp_path / "b.toml").write_text(
+        head + 'student.loss = ["ce", "forward_kl"]\n', encoding="utf-8"
+    )
     names = [[c.name for c in load_sweep(tmp_path / f"{x}.toml").cells] for x in "ab"]
     assert names[0] == names[1] == ["student.loss=ce", "student.loss=forward_kl"]
 

@@ -81,7 +81,7 @@ def test_all_mistakes_are_told_at_once():
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(SpecError, match=r"spec .*no\.toml' does not exist"):
         load(tmp_path / "no.toml")
-    (tmp_path / "bad.toml").write_text("[data\n")
+    (tmp_path / "bad.toml").write_text("[data\n", encoding="utf-8")
     with pytest.raises(SpecError, match="is not TOML"):
         load(tmp_path / "bad.toml")
     (tmp_path / "latin.toml").write_bytes(b'[data]\npath = "\xe9.csv"\n')
@@ -187,6 +187,6 @@ def test_a_written_object_can_be_read_but_not_run(tmp_path):
     """A result of a Python object must open again; running it as if it were "ce" must not."""
     path = tmp_path / "spec.toml"
     for named in (Named(len, name='my "loss"', version="2"), Named(len)):
-        path.write_text(to_toml(load({**LEAST, "student": {"loss": named}})))
+        path.write_text(to_toml(load({**LEAST, "student": {"loss": named}})), encoding="utf-8")
         again = load(path).student.loss
         assert (again.value, again.identity) == (None, named.identity)

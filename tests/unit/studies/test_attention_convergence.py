@@ -1,15 +1,10 @@
 """Steps to a fixed loss: where a curve crosses, how designs differ, what is claimed."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
+from subprocesses import run_python
 
-import w2sg
 from w2sg.studies.attention import convergence
 from w2sg.studies.attention.convergence import Curve, relative, settings, steps_to, study
 
@@ -125,10 +120,6 @@ def test_a_training_is_a_function_of_its_seed(monkeypatch):
 
 def test_figures_need_torch_and_say_so():
     """Catches a figure that is listed as available and breaks in the middle without torch."""
-    path = str(Path(w2sg.__file__).parents[1])
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    run = run_python(WITHOUT_TORCH)
     assert run.returncode == 0, run.stderr
     assert "torch" in run.stderr

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from shared_trainings import TARGETS, TEXTS
 from tiny import save_bert
 
 from w2sg import losses
-from w2sg.data.synthetic import word_table
 from w2sg.models.backbone import encode, load_classifier
 from w2sg.train.batches import plan
 from w2sg.train.callbacks import COMPLETE
@@ -26,9 +26,6 @@ SCHEDULE = Schedule(
     precision="float32",
     checkpoint_seconds=0.0,
 )
-TABLE = word_table(43, n_words=60, words_per_text=6, seed=3).frame
-TEXTS = [" ".join(t.split()[: 2 + i % 5]) for i, t in enumerate(TABLE["text"])]
-TARGETS = np.where(TABLE["label"].to_numpy()[:, None] == [0, 1], 0.9, 0.1)
 
 
 @pytest.fixture(scope="module")

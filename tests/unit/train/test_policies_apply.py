@@ -217,7 +217,7 @@ def test_head_by_prefix():
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sets(st.sampled_from("qkvo"), min_size=1), st.sampled_from(["gpt2", "gpt_neox", "phi3"]))
 def test_any_set_of_roles_on_a_fused_layer(roles, name):
     """Whatever the set: the count is that of the roles, and the state dict is unchanged."""

@@ -2,10 +2,8 @@
 
 import pytest
 import torch
+from architectures import MODELS
 from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    GPT2Config,
     GPT2ForSequenceClassification,
     Trainer,
     TrainerCallback,
@@ -19,29 +17,12 @@ STEPS = 8
 
 def bert():
     torch.manual_seed(0)
-    config = BertConfig(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        vocab_size=20,
-    )
-    return BertForSequenceClassification(config)
+    return MODELS["bert"]()
 
 
 def gpt2():
     torch.manual_seed(0)
-    config = GPT2Config(
-        n_embd=16,
-        n_layer=2,
-        n_head=2,
-        vocab_size=20,
-        n_positions=16,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=1,
-    )
-    return GPT2ForSequenceClassification(config)
+    return MODELS["gpt2"]()
 
 
 class Rates(TrainerCallback):

@@ -49,7 +49,7 @@ def by_two(models, tmp_path_factory):
 
 
 def read(folder, case):
-    told = json.loads((folder / f"{case}.json").read_text())
+    told = json.loads((folder / f"{case}.json").read_text(encoding="utf-8"))
     return told, load_file(folder / f"{case}.safetensors")
 
 

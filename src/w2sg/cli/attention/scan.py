@@ -25,6 +25,7 @@ def run_scan(
     """Return held-out accuracy over pairs of rates on the rows of a file."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from w2sg.models.backbone import ensure_pad_token
     from w2sg.train.policies.scan import Encoded, ratio_scan
 
     if seeds < 1:
@@ -47,8 +48,7 @@ def run_scan(
     import torch
 
     tokenizer = AutoTokenizer.from_pretrained(source)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    ensure_pad_token(tokenizer)
     encoded = tokenizer(
         frame["text"].astype(str).tolist(),
         truncation=True, max_length=128, padding=True, return_tensors="pt",

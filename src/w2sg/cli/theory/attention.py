@@ -1,12 +1,14 @@
 """`w2sg theory attention`: bounds and learning-rate scaling, as tables, JSON and a figure."""
 
-import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+from w2sg.cli.output import deliver
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,21 +62,10 @@ def attention(
     except ValueError as error:
         print(f"w2sg theory attention: {error}", file=sys.stderr)
         return 2
-    text = json.dumps(record, indent=2, allow_nan=False)
-    if as_json:
-        print(text)
-    else:
+    if not as_json:
         _print_tables(shape, sizes, bounds)
-    if out is not None:
-        from w2sg.figures import to_svg
-
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "attention.json").write_text(text + "\n", encoding="utf-8")
-        figure = _figure(shape, bits, subgaussian, not paper)
-        (out / "attention.svg").write_text(to_svg(figure), encoding="utf-8")
-        if not as_json:
-            print(f"wrote {out / 'attention.svg'} and {out / 'attention.json'}")
-    return 0
+    draw = partial(_figure, shape, bits, subgaussian, not paper)
+    return deliver("theory attention", record, draw, out, as_json)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """`w2sg theory bregman`: gain = misfit + residual in closed form, over the width of the student."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
+
+from w2sg.cli.output import deliver, print_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,20 +70,9 @@ def bregman(
     }  # fmt: skip
     if checks is not None:
         record["simulated"] = checks
-    text = json.dumps(record, indent=2, allow_nan=False)
-    if as_json:
-        print(text)
-    else:
+    if not as_json:
         _print_table(widths, rows, checks)
-    if out is not None:
-        from w2sg.figures import to_svg
-
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "bregman.json").write_text(text + "\n", encoding="utf-8")
-        (out / "bregman.svg").write_text(to_svg(_figure(widths, rows)), encoding="utf-8")
-        if not as_json:
-            print(f"wrote {out / 'bregman.svg'} and {out / 'bregman.json'}")
-    return 0
+    return deliver("theory bregman", record, lambda: _figure(widths, rows), out, as_json)
 
 
 def _widths(text: str) -> list[int | None]:
@@ -122,25 +112,17 @@ def _simulated(problem: tuple, widths: list[int | None], draws: int, seed: int) 
 def _print_table(
     widths: list[int | None], rows: "list[LinearGaussianW2S]", checks: list[dict] | None
 ) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        title=f"teacher risk {rows[0].teacher_risk:.4f}, misfit floor {rows[0].floor:.4f}",
-        box=SIMPLE_HEAD,
-    )
     heads = ["width", "student risk", "gain", "misfit", "residual", "to posterior mean"]
-    for name in heads + (["misfit, drawn", "residual, drawn"] if checks else []):
-        table.add_column(name, justify="right")
+    heads += ["misfit, drawn", "residual, drawn"] if checks else []
+    cells = []
     for i, (width, row) in enumerate(zip(widths, rows, strict=True)):
-        cells = [f"{getattr(row, name):.4f}" for name in _FIELDS[1:]]
+        line = ["∞" if width is None else str(width)]
+        line += [f"{getattr(row, name):.4f}" for name in _FIELDS[1:]]
         if checks:
-            cells += [f"{mean:.3f} ± {error:.3f}" for mean, error in checks[i].values()]
-        table.add_row("∞" if width is None else str(width), *cells)
-    console = Console()
-    needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
-    Console(width=max(console.width, needed)).print(table)
+            line += [f"{mean:.3f} ± {error:.3f}" for mean, error in checks[i].values()]
+        cells.append(line)
+    title = f"teacher risk {rows[0].teacher_risk:.4f}, misfit floor {rows[0].floor:.4f}"
+    print_table(title, heads, cells)
 
 
 def _figure(widths: list[int | None], rows: "list[LinearGaussianW2S]") -> "Figure":

@@ -1,6 +1,5 @@
 """`w2sg theory discrepancy`: exact risks over n or N, as a table, JSON and a figure."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
+
+from w2sg.cli.output import deliver, print_whole
+from w2sg.cli.theory.numbers import numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,30 +55,21 @@ def discrepancy(
     from w2sg.theory.discrepancy import thresholds
 
     try:
-        sweep = _sweep(
-            d_w, d_s, _numbers("--d-sw", d_sw, points),
-            _numbers("--n", n, points), _numbers("--N", N, points), sigma2, gamma,
-        )  # fmt: skip
+        if points < 2:
+            raise ValueError(f"--points must be at least 2, got {points}")
+        overlaps, labels, pseudo_labels = (
+            numbers(option, text, points=points, whole=True)
+            for option, text in (("--d-sw", d_sw), ("--n", n), ("--N", N))
+        )
+        sweep = _sweep(d_w, d_s, overlaps, labels, pseudo_labels, sigma2, gamma)
         limits = [thresholds(d_w, d_s, curve.d_sw, sweep.labels(curve)) for curve in sweep.curves]
     except ValueError as error:
         print(f"w2sg theory discrepancy: {error}", file=sys.stderr)
         return 2
 
-    record = _record(sweep)
-    text = json.dumps(record, indent=2, allow_nan=False)
-    if as_json:
-        print(text)
-    else:
+    if not as_json:
         _print_tables(sweep, limits)
-    if out is not None:
-        from w2sg.figures import to_svg
-
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "discrepancy.json").write_text(text + "\n", encoding="utf-8")
-        (out / "discrepancy.svg").write_text(to_svg(_figure(sweep)), encoding="utf-8")
-        if not as_json:
-            print(f"wrote {out / 'discrepancy.svg'} and {out / 'discrepancy.json'}")
-    return 0
+    return deliver("theory discrepancy", _record(sweep), lambda: _figure(sweep), out, as_json)
 
 
 @dataclass(frozen=True)
@@ -115,23 +108,6 @@ class _Sweep:
         return curve.fixed if self.axis == "N" else float(self.x[-1])
 
 
-def _numbers(option: str, text: str, points: int) -> np.ndarray:
-    if points < 2:
-        raise ValueError(f"--points must be at least 2, got {points}")
-    try:
-        if ":" not in text:
-            return np.array([float(part) for part in text.split(",")])
-        first, last = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise ValueError(
-            f"{option} must be a number, a list such as 10,50,90 or a range such as 400:4000, "
-            f"got {text!r}"
-        ) from None
-    if not first < last:
-        raise ValueError(f"{option} must run from a smaller to a larger number, got {text!r}")
-    return np.unique(np.rint(np.linspace(first, last, points)))
-
-
 def _sweep(
     d_w: float,
     d_s: float,
@@ -160,21 +136,18 @@ def _sweep(
 
 
 def _record(sweep: _Sweep) -> dict[str, Any]:
-    """Everything as JSON; ``null`` stands for what is infinite or undefined."""
     return {
         "d_w": sweep.d_w,
         "d_s": sweep.d_s,
         "sigma2": sweep.sigma2,
         "gamma": sweep.gamma,
-        sweep.axis: sweep.x.tolist(),
+        sweep.axis: sweep.x,
         "curves": [
             {
                 "d_sw": float(curve.d_sw),
                 sweep.other: float(curve.fixed),
                 **{
-                    name: [
-                        float(v) if np.isfinite(v) else None for v in getattr(curve.summary, name)
-                    ]
+                    name: getattr(curve.summary, name)
                     for name in (*_FIELDS, "bias", "variance", "signal_as_noise")
                 },
             }
@@ -205,10 +178,8 @@ def _print_tables(sweep: _Sweep, limits: list) -> None:
             ratios = [f"{getattr(curve.summary, name)[i]:.3f}" for name in _FIELDS[4:]]
             table.add_row(f"{curve.d_sw:g}", f"{sizes['n']:g}", f"{sizes['N']:g}", *risks, *ratios)
         table.add_section()
+    print_whole(table)
     console = Console()
-    needed_width = console.measure(table, options=console.options.update(max_width=1000)).maximum
-    console = Console(width=max(console.width, needed_width))  # never cut a number short
-    console.print(table)
     if len(shown) < len(sweep.x):
         console.print(
             f"{len(shown)} of {len(sweep.x)} points for each curve; --json or --out has them all."
@@ -233,7 +204,7 @@ def _print_tables(sweep: _Sweep, limits: list) -> None:
             f"{sweep.labels(curve):g}",
             *("never" if np.isinf(value) else f"{value:g}" for value in needed),
         )
-    console.print(wins)
+    print_whole(wins)
 
 
 def _figure(sweep: _Sweep) -> "Figure":

@@ -69,17 +69,8 @@ def opr_lower_bound(
 ) -> FloatArray:
     """Lower bound on the outperforming ratio.
 
-    [n/(n − d_w − 1) · d_sw(N)/d_s + n/d_s · ρ/σ²]⁻¹, with d_sw(N) as in `pgr_lower_bound`.
-
-    Args:
-        d_w: Dimension of the weak features, above 0.
-        d_s: Dimension of the strong features, above 0.
-        d_sw: Correlation dimension, in [0, min(d_w, d_s)].
-        n: Number of labelled rows, at least 1, finite.
-        N: Number of pseudo-labelled rows, at least 1, ``inf`` allowed.
-        sigma2: Variance of the label noise, above 0.
-        rho: Sum of both approximation errors ρ_w + ρ_s, at least 0.
-        version: ``"paper"``, or ``"population"`` for a bound that holds on fresh inputs.
+    [n/(n − d_w − 1) · d_sw(N)/d_s + n/d_s · ρ/σ²]⁻¹, d_sw(N) and the arguments as in
+    `pgr_lower_bound`.
 
     Returns:
         The bound over the broadcast shape; 0 where the student's variance is infinite, ``inf``

@@ -32,6 +32,21 @@ class Estimate:
         return np.asarray(np.abs(self.mean - value) / self.standard_error)
 
 
+@dataclass(frozen=True)
+class Simulation:
+    """Simulated excess risks.
+
+    Attributes:
+        teacher_risk: R_t.
+        student_risk: R_s.
+        difference: R_s − R_t, paired within each repetition.
+    """
+
+    teacher_risk: Estimate
+    student_risk: Estimate
+    difference: Estimate
+
+
 def repeat(
     draw: Callable[[np.random.Generator], tuple[FloatArray, ...]],
     *,

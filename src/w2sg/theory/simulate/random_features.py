@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 
 from w2sg._arrays import FloatArray
-from w2sg.theory.simulate.estimate import Estimate, repeat
+from w2sg.theory.simulate.estimate import Simulation, repeat
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,6 @@ class Fit:
         """Return the matrix that takes labels to predictions at x."""
         features = x if self.first is None else self.activation(x @ self.first.T)
         return features @ self.weights
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """Simulated excess risks.
-
-    Attributes:
-        teacher_risk: R_t.
-        student_risk: R_s.
-        difference: R_s − R_t, paired within each repetition.
-    """
-
-    teacher_risk: Estimate
-    student_risk: Estimate
-    difference: Estimate
 
 
 def two_stage(

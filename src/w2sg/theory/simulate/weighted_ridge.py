@@ -1,28 +1,11 @@
 """Monte Carlo twin of ``w2sg.theory.weighted_ridge``: two fits on correlated Gaussian inputs."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg.theory.simulate.designs import gram
-from w2sg.theory.simulate.estimate import Estimate, repeat
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """Simulated excess risks.
-
-    Attributes:
-        teacher_risk: R_t.
-        student_risk: R_s.
-        difference: R_s − R_t, paired within each repetition.
-    """
-
-    teacher_risk: Estimate
-    student_risk: Estimate
-    difference: Estimate
+from w2sg.theory.simulate.estimate import Simulation, repeat
 
 
 def two_stage(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from w2sg.cli.theory.mechanisms.output import deliver, numbers, print_table
+from w2sg.cli.output import deliver, print_table
+from w2sg.cli.theory.numbers import numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +106,7 @@ def weighted(
                 for s in students
             ],
         )  # fmt: skip
-    return deliver("weighted", record, _figure, out, as_json)
+    return deliver("theory weighted", record, lambda: _figure(record), out, as_json, png=True)
 
 
 def _simulated(

@@ -8,7 +8,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from w2sg._arrays import FloatArray
-from w2sg.cli.theory.mechanisms.output import deliver, numbers, print_table
+from w2sg.cli.output import deliver, print_table
+from w2sg.cli.theory.numbers import numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,7 +80,7 @@ def ridge(
         if draw_map:
             for panel in panels:
                 _print_map(record, panel)
-    return deliver("ridge", record, _figure, out, as_json)
+    return deliver("theory ridge", record, lambda: _figure(record), out, as_json, png=True)
 
 
 def _panel(

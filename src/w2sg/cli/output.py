@@ -1,4 +1,4 @@
-"""What the three commands share: lists of numbers in, tables and files out."""
+"""What commands that print numbers share: tables that cut none short, JSON, files on request."""
 
 import json
 import sys
@@ -8,30 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from w2sg._arrays import FloatArray
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def numbers(option: str, text: str, *, points: int = 25) -> FloatArray:
-    """Return "0.1", "0.1,0.5" or the logarithmic range "0.01:1" as an array.
-
-    >>> numbers("--lam-t", "0.1,0.5")
-    array([0.1, 0.5])
-    """
-    try:
-        if ":" not in text:
-            return np.array([float(part) for part in text.split(",")])
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise ValueError(
-            f"{option} must be a number, a list such as 0.5,1.5 or a range such as 0.01:1, "
-            f"got {text!r}"
-        ) from None
-    if not 0 < low < high:
-        raise ValueError(f"{option} must run from a number above 0 to a larger one, got {text!r}")
-    return np.geomspace(low, high, points)
+    from rich.table import Table
 
 
 def plain(value: Any) -> Any:
@@ -51,9 +30,8 @@ def plain(value: Any) -> Any:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table wide enough that no number is cut short."""
+    """Print columns of numbers under a title."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, box=SIMPLE_HEAD)
@@ -61,6 +39,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
+    print_whole(table)
+
+
+def print_whole(table: "Table") -> None:
+    """Print a table as wide as it needs to be, so that no number is cut short."""
+    from rich.console import Console
+
     console = Console()
     needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
     Console(width=max(console.width, needed)).print(table)
@@ -69,11 +54,22 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def deliver(
     command: str,
     record: dict[str, Any],
-    draw: Callable[[dict[str, Any]], "Figure"],
+    draw: Callable[[], "Figure"],
     out: Path | None,
     as_json: bool,
+    *,
+    png: bool = False,
 ) -> int:
-    """Print JSON if asked, write figure and JSON where the user says, return the exit status."""
+    """Print JSON if asked, write figure and JSON where the user says, return the exit status.
+
+    Args:
+        command: Words after ``w2sg``; the last one names the files.
+        record: What the command found.
+        draw: Makes the figure, called only if it is to be written.
+        out: Folder for the files.
+        as_json: Whether standard output is the JSON.
+        png: Whether the figure is written as PNG too.
+    """
     text = json.dumps(plain(record), indent=2, allow_nan=False)
     if as_json:
         print(text)
@@ -81,15 +77,18 @@ def deliver(
         return 0
     from w2sg.figures import to_svg
 
-    figure = draw(record)
+    name = command.split()[-1]
+    figure = draw()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / f"{command}.svg").write_text(to_svg(figure), encoding="utf-8")
-        figure.savefig(out / f"{command}.png", dpi=120)
-        (out / f"{command}.json").write_text(text + "\n", encoding="utf-8")
+        (out / f"{name}.svg").write_text(to_svg(figure), encoding="utf-8")
+        if png:
+            figure.savefig(out / f"{name}.png", dpi=120)
+        (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        print(f"w2sg theory {command}: cannot write to --out: {error}", file=sys.stderr)
+        print(f"w2sg {command}: cannot write to --out: {error}", file=sys.stderr)
         return 2
     if not as_json:
-        print(f"wrote {command}.svg, {command}.png and {command}.json to {out}")
+        drawn = f"{name}.svg, {name}.png" if png else f"{name}.svg"
+        print(f"wrote {drawn} and {name}.json to {out}")
     return 0
