@@ -131,7 +131,7 @@ def departure(page: PageData) -> Drawing | None:
             width=min(width, 6.0),
             colours=(STUDENT, MUTED),
         )
-        figure.axes[0].get_legend().set_frame_on(False)
+        figure.axes[0].legend(frameon=False)
         return _finish(figure, figure.axes)
 
     says = f"Gain in risk {found.gap} against misfit {found.misfit}, {found.unit}."
