@@ -216,6 +216,8 @@ def _by_blocks(
 ) -> tuple[Tensor, Tensor]:
     """Evaluate rows block by block, so that on a CPU what a formula creates stays in the cache."""
     n, k = logits.shape
+    if not n:
+        return logits.new_empty(0), torch.empty_like(logits)
     rows = max(1, CACHED_NUMBERS * torch.get_num_threads() // max(k, 1))
     if logits.device.type != "cpu" or n <= rows:
         return formula(Student(logits), targets, context)

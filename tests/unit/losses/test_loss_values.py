@@ -255,6 +255,16 @@ def test_blocks_do_not_show(name, monkeypatch):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rows_are_no_values(name):
+    # Catches a smallest entry asked of nothing, as in the share of one process that got no row.
+    z = torch.zeros(0, 3, requires_grad=True)
+    value = losses.get(name)(z, torch.zeros(0, 3))
+    value.sum().backward()
+    assert value.shape == (0,)
+    assert z.grad.shape == (0, 3)
+
+
 def test_product_of_what_underflows():
     # Catches 0/0 where the student's whole weight is on a class that the teacher excludes.
     z = torch.tensor([[200.0, 0.0, -1.0]], requires_grad=True)

@@ -287,6 +287,15 @@ def test_linear_softmax_heads_have_an_exact_pythagoras():
         (lambda b: b.dual_mean(b.negentropy, [[0.5, 0.5], [1.0, 0.0]]), "p must be above 0"),
         (lambda b: b.dual_mean(b.squared, [[0.5, 0.5]], axis=1), "axis must not be the last"),
         (lambda b: b.primal_mean([1.0, 2.0], [1.0]), "one per draw"),
+        (lambda b: b.primal_mean([1.0, 2.0], axis=3), "axis must be an axis of p"),
+        (lambda b: b.dual_mean(b.squared, np.zeros((0, 3))), "at least one draw"),
+        (lambda b: b.dual_mean_from_logits([[0.0, 1.0]], axis=4), "axis must be an axis of logits"),
+        (lambda b: b.divergence(b.squared, [1.0, 2.0], [1.0, 2.0, 3.0]), "p and q must fit"),
+        (
+            lambda b: b.three_point_residual(b.squared, [1.0, 2.0], [1.0, 2.0, 3.0], [0.0]),
+            "a and b and c must fit in shape, got (2,), (3,), (1,)",
+        ),
+        (lambda b: b.divergence(b.mahalanobis(np.eye(3)), [1.0], [2.0]), "vectors of 3 numbers"),
         (lambda b: b.mahalanobis(np.diag([1.0, -1.0])), "positive definite"),
         (lambda b: b.bias_variance(b.squared, [[0.0]], [[[1.0]]], "up"), "order must be"),
         (
