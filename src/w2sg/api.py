@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2sg.diagnostics import Ledger
+from w2sg.diagnostics import Ledger, MeanTeacher
 from w2sg.diagnostics.controls import Explanation
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
@@ -52,11 +52,14 @@ class Result:
     def ledger(self) -> Ledger:
         """Gain = misfit + residual, in the log loss or the Brier score, with what it means."""
         stored = dict(self.facts["ledger"])
-        stored["mean_teacher"] = None  # runs draw their inputs anew per seed
+        if (mean := stored.pop("mean_teacher")) is not None:
+            mean = MeanTeacher(**{name: Estimate(**value) for name, value in mean.items()})
         for name, value in stored.items():
             if isinstance(value, dict):
                 stored[name] = Estimate(**value)
-        return Ledger(**stored)
+            elif isinstance(value, list):
+                stored[name] = tuple(value)
+        return Ledger(**stored, mean_teacher=mean)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -71,8 +71,14 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _one_or_several(value: Any) -> Any:
+    """A list of one is that one, so that both have one identity."""
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else _tuple(value)
+
+
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
 Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
+Models = Annotated[tuple[str, ...], Field(min_length=2)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
@@ -119,8 +125,14 @@ class TeacherSpec(_Table):
     """The weak teacher: what it is, and what kind of labels it gives."""
 
     kind: Literal["tfidf", "sklearn", "finetune", "probe", "column"] = "tfidf"
-    estimator: Annotated[Several | NameOrObject | None, Field(union_mode="left_to_right")] = None
-    model: str = "all-MiniLM-L6-v2"
+    estimator: Annotated[
+        Several | NameOrObject | None,
+        Field(union_mode="left_to_right"),
+        BeforeValidator(_one_or_several),
+    ] = None
+    model: Annotated[
+        Models | str, Field(union_mode="left_to_right"), BeforeValidator(_one_or_several)
+    ] = "all-MiniLM-L6-v2"
     layers: Positive | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
     policy: str = "full"
@@ -142,7 +154,7 @@ class TeacherSpec(_Table):
                 "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
                 "one column of probabilities per class"
             )
-        empty = isinstance(self.estimator, Named) and self.estimator.value == []
+        empty = isinstance(self.estimator, Named) and self.estimator.value == ()
         if self.kind == "sklearn" and (self.estimator is None or empty):
             raise ValueError(
                 "teacher.kind = 'sklearn' needs teacher.estimator: a classifier object in Python, "
@@ -157,12 +169,27 @@ class TeacherSpec(_Table):
                 f"teacher.members = {self.members} is for teachers that are trained; a column is "
                 "not: merge several columns with w2sg.data.soft_labels.ensemble first"
             )
+        if isinstance(self.model, tuple):
+            self._models_can_differ(self.model)
         if self.members > 1 and not self.bootstrap and self.kind in ("tfidf", "probe"):
             raise ValueError(
                 f"teacher.bootstrap = false gives {self.members} equal teachers of kind "
                 f"{self.kind!r}, which has no randomness of its own; leave teacher.bootstrap = true"
             )
         return self
+
+    def _models_can_differ(self, models: tuple[str, ...]) -> None:
+        if self.kind not in ("finetune", "probe"):
+            raise ValueError(
+                f"teacher.model is a list, but a teacher of kind {self.kind!r} has no model; set "
+                "teacher.kind = 'finetune' or 'probe', or give one model"
+            )
+        twice = next((name for name in models if models.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"teacher.model names {twice!r} twice; name each model once, and set "
+                "teacher.members for several teachers of each"
+            )
 
 
 class StudentSpec(_Table):

@@ -1,5 +1,7 @@
 """The closed-form Gaussian example against simulated students and against exact special cases."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,8 @@ def test_trace_equivalent_agrees_with_its_expectation():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda f: f("a", N, 1, 1, STAR, STAR), "d must be a whole number of at least 1, got 'a'"),
+        (lambda f: f(math.nan, N, 1, 1, STAR, STAR), "d must be a whole number"),
         (lambda f: f(D, 0, 1, 1, STAR, STAR), "n must be a whole number of at least 1, got 0"),
         (lambda f: f(D, 9, 0, 1, STAR, STAR), "tau2 must be above 0"),
         (lambda f: f(D, 9, 1, 1, STAR[:3], STAR), "shape (40,), got (3,)"),

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.interval import check_interval, contrast_interval
 from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
+from w2sg.gain.scores import stack_scores
 from w2sg.theory.bregman import BregmanGenerator, dual_mean, negentropy, squared
 
 DIVERGENCES = {"kl": negentropy, "squared": squared}
@@ -45,7 +47,8 @@ class Ledger:
     ``rce`` is −⟨f_s, log f_w⟩ and ``ce`` −⟨f_w, log f_s⟩; both, and the misfit under ``kl``, which
     is ``rce − student_entropy``, need soft teacher labels, so under ``squared`` they are ``None``.
     ``n_floored`` counts predicted probabilities that were raised to the floor. ``mean_teacher`` is
-    given where several seeds share their inputs. ``meaning`` is one plain sentence.
+    given where several seeds share their inputs. ``meaning`` is one plain sentence. Misfit and gap
+    of each seed are for the figure, `w2sg.figures.gain_against_misfit`.
     """
 
     divergence: str
@@ -61,6 +64,8 @@ class Ledger:
     mean_teacher: MeanTeacher | None
     n_floored: int
     meaning: str
+    misfit_by_seed: tuple[float, ...] = ()
+    gap_by_seed: tuple[float, ...] = ()
 
 
 def ledger(
@@ -70,6 +75,7 @@ def ledger(
     *,
     divergence: str | None = None,
     shared_inputs: bool = False,
+    groups: ArrayLike | None = None,
     level: float = 0.95,
     seed: int = 0,
     floor: float = 1e-12,
@@ -88,6 +94,7 @@ def ledger(
             rows are hard labels, for which cross-entropy is infinite.
         shared_inputs: Whether all seeds label the same unlabelled inputs, so that their teachers
             are draws of one law; with at least two seeds this adds the mean teacher.
+        groups: One label per item; items with one label (a passage, a user) move together.
         level: Nominal coverage of the intervals.
         seed: Of the bootstrap.
         floor: Probabilities below it are raised to it under ``kl``, rows divided by their sum.
@@ -130,9 +137,10 @@ def ledger(
     }
     if name == "kl":
         terms["ce"] = -(f_w * np.log(f_s)).sum(-1)
-    replicates = crossed_replicates(np.stack(list(terms.values()), axis=-1), seed)
+    values = stack_scores(terms, groups).values
+    replicates = crossed_replicates(values, seed)
     note = "one training: variation between trainings is not in the interval"
-    shared = (level, n_seeds, n_items, note if n_seeds == 1 else None)
+    shared = (level, n_seeds, values.shape[1], note if n_seeds == 1 else None)
 
     def term(**weights: float) -> Estimate:
         row = np.array([weights.get(key, 0.0) for key in terms])
@@ -154,12 +162,14 @@ def ledger(
         rce=term(misfit=1, student_entropy=1) if name == "kl" else None,
         ce=term(ce=1) if name == "kl" else None,
         mean_teacher=(
-            _mean_teacher(gen, g, f_w, f_s, seed, *shared)
+            _mean_teacher(gen, g, f_w, f_s, groups, seed, *shared)
             if shared_inputs and n_seeds > 1
             else None
         ),
         n_floored=n_floored,
         meaning=_meaning(gap, misfit, residual, UNITS[name]),
+        misfit_by_seed=_by_seed(terms["misfit"]),
+        gap_by_seed=_by_seed(terms["teacher_risk"] - terms["student_risk"]),
     )
 
 
@@ -168,6 +178,7 @@ def _mean_teacher(
     g: FloatArray,
     f_w: FloatArray,
     f_s: FloatArray,
+    groups: ArrayLike | None,
     seed: int,
     level: float,
     n_seeds: int,
@@ -177,10 +188,14 @@ def _mean_teacher(
     mean = dual_mean(gen, f_w)
     variance = gen.gap(mean[None], f_w) * n_seeds / (n_seeds - 1)
     risk = np.broadcast_to(gen.gap(g, mean), variance.shape)
-    values = np.stack([risk, variance, gen.gap(f_s, mean[None])], axis=-1)
-    replicates = crossed_replicates(values, seed)
+    terms = {"risk": risk, "variance": variance, "distance": gen.gap(f_s, mean[None])}
+    replicates = crossed_replicates(stack_scores(terms, groups).values, seed)
     found = [_estimate(replicates, row, level, n_seeds, n_items, note) for row in np.eye(3)]
     return MeanTeacher(*found)
+
+
+def _by_seed(items: FloatArray) -> tuple[float, ...]:
+    return tuple(float(value) for value in items.mean(axis=1))
 
 
 def _meaning(gap: Estimate, misfit: Estimate, residual: Estimate, unit: str) -> str:

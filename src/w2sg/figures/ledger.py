@@ -21,6 +21,9 @@ def gain_against_misfit(
     misfit_interval: ArrayLike | None = None,
     gap_interval: ArrayLike | None = None,
     unit: str = "nats",
+    seeds: ArrayLike | None = None,
+    width: float = 6.0,
+    colours: tuple[str, str] = ("C0", "0.35"),
 ) -> "Figure":
     """Draw the ledgers of several runs.
 
@@ -34,6 +37,9 @@ def gain_against_misfit(
         misfit_interval: (runs, 2) low and high.
         gap_interval: (runs, 2) low and high.
         unit: Of both axes.
+        seeds: (m, 2) misfit and gain of single seeds, drawn small.
+        width: In inches.
+        colours: Of the points, and of lines and seeds.
 
     Raises:
         ValueError: Arrays of different lengths.
@@ -48,7 +54,8 @@ def gain_against_misfit(
             f"misfit, gap and labels must have one length, got {len(x)}, {len(y)}"
             + (f" and {len(labels)}" if labels is not None else "")
         )
-    figure, (axes,) = new_figure(width=6.0, height=4.6)
+    figure, (axes,) = new_figure(width=width, height=4.6)
+    point, muted = colours
     spreads = []
     for name, middle, interval in (
         ("misfit_interval", x, misfit_interval),
@@ -62,9 +69,11 @@ def gain_against_misfit(
             raise ValueError(f"{name} must have shape ({len(x)}, 2), got {ends.shape}")
         spreads.append(np.clip(np.stack([middle - ends[:, 0], ends[:, 1] - middle]), 0, None))
     end = max(float(np.max(x, initial=0)), float(np.max(y, initial=0)), 1e-9) * 1.15
-    axes.plot([0, end], [0, end], color="0.35", lw=1, ls="--", label="gain = misfit (residual 0)")
-    axes.axhline(0, color="0.35", lw=0.8)
-    axes.errorbar(x, y, yerr=spreads[1], xerr=spreads[0], fmt="o", ms=5, lw=1.2)
+    axes.plot([0, end], [0, end], color=muted, lw=1, ls="--", label="gain = misfit (residual 0)")
+    axes.axhline(0, color=muted, lw=0.8)
+    if seeds is not None:
+        axes.plot(*as_floats("seeds", seeds, ndim=2).T, "o", ms=2.6, color=muted, label="seeds")
+    axes.errorbar(x, y, yerr=spreads[1], xerr=spreads[0], fmt="o", ms=5, lw=1.2, color=point)
     for name, left, up in zip(labels or (), x, y, strict=False):
         axes.annotate(name, (left, up), xytext=(5, 5), textcoords="offset points", fontsize=9)
     axes.set(

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from w2sg.losses.entropies import cross_entropy_formula, mixed_formula, reverse_ce_formula
+from w2sg.losses import rowwise
+from w2sg.losses.entropies import cross_entropy_formula, log_target, mixed_formula
 from w2sg.losses.loss import Context, Loss, Student, from_formula
 
 SAFE_TOTAL = 1e-12
@@ -43,18 +44,8 @@ def cace(threshold: float | None = None, quantile: float | None = None) -> Loss:
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         # A single row is its own quantile, hence "sure".
         cut = cut_at if quantile is None else context.get("cace_threshold", 0.0)
-        sure = _confidence(q) >= cut
-        value = q.new_empty(len(q))
-        gradient = torch.empty_like(q) if student.room is None else student.room
-        for rows, theirs in ((sure, cross_entropy_formula), (~sure, _reverse_ce)):
-            at = rows.nonzero().squeeze(-1)
-            if not len(at):
-                continue
-            some = Student(student.logits.index_select(0, at))
-            of_value, of_gradient = theirs(some, q.index_select(0, at), context)
-            value.index_copy_(0, at, of_value)
-            gradient.index_copy_(0, at, of_gradient)
-        return value, gradient
+        sure = (_confidence(q) >= cut).to(q.dtype).unsqueeze(-1)
+        return mixed_formula(student, q, log_target(q, room=student.room), sure, sure - 1)
 
     if quantile is None:
         return from_formula(f"cace:{cut_at:g}", formula)
@@ -63,10 +54,6 @@ def cace(threshold: float | None = None, quantile: float | None = None) -> Loss:
         formula,
         statistics=lambda logits, q: {"cace_threshold": torch.quantile(_confidence(q), quantile)},
     )
-
-
-def _reverse_ce(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    return reverse_ce_formula(student, q)
 
 
 def confidence_quantile(targets: Float[Tensor, "n *k"], quantile: float) -> float:
@@ -123,7 +110,7 @@ def confidence(coef: float = 0.5, warmup: float | None = None, schedule: str = "
         return coef * (min(1.0, done / rise) if rise else 1.0)
 
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        own = (_scores(student.log_p) - context.get("confidence_quantile", 0.0)).argmax(-1)
+        own = rowwise.argmax(_scores(student.log_p) - context.get("confidence_quantile", 0.0))
         return _towards_own(student, q, own, float(context.get("weight", coef)))
 
     def statistics(logits: Tensor | None, q: Tensor) -> dict[str, Tensor | float]:
@@ -155,7 +142,7 @@ def _scores(log_p: Tensor) -> Tensor:
 def _towards_own(student: Student, q: Tensor, own: Tensor, weight: float) -> tuple[Tensor, Tensor]:
     """Cross-entropy to (1 − weight)·q + weight·one-hot(own), and its gradient."""
     at = own.unsqueeze(-1)
-    value = (weight - 1) * torch.linalg.vecdot(q, student.log_p)
+    value = (weight - 1) * rowwise.dot(q, student.log_p)
     value = value - weight * student.log_p.gather(-1, at).squeeze(-1)
     gradient = torch.sub(student.p, q, alpha=1 - weight, out=student.room)
     return value, gradient.scatter_add_(-1, at, gradient.new_full(at.shape, -weight))
@@ -196,7 +183,7 @@ def bootstrap(beta: float = 0.8, kind: str = "hard") -> Loss:
 
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         if kind == "hard":
-            return _towards_own(student, q, student.logits.argmax(-1), 1 - beta)
+            return _towards_own(student, q, rowwise.argmax(student.logits), 1 - beta)
         return mixed_formula(student, q, -student.log_p, beta, 1 - beta)
 
     return from_formula(f"bootstrap:{beta:g}:{kind}", formula)
@@ -257,7 +244,7 @@ def gce(q: float = 0.7) -> Loss:
     def formula(student: Student, t: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         if q < 0.1:
             power = (q * student.log_p).expm1_()  # p^q − 1, exact also for small q
-            value = -torch.linalg.vecdot(t, power) / q
+            value = -rowwise.dot(t, power) / q
             pulled = power.add_(1).mul_(t)
             total = pulled.sum(-1, keepdim=True)
         else:

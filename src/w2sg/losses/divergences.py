@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from w2sg.losses import rowwise
 from w2sg.losses.entropies import forward_kl, reverse_kl
 from w2sg.losses.loss import Context, Formula, Loss, Student, from_formula
 
@@ -14,7 +15,7 @@ SMALLEST = 1e-7
 
 def _squared(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
     away = student.p - q
-    return torch.linalg.vecdot(away, away), student.pull_back(2 * away)
+    return rowwise.dot(away, away), student.pull_back(2 * away)
 
 
 squared = from_formula("squared", _squared)
@@ -92,7 +93,7 @@ def bregman(generator: str | Generator, order: str = "left") -> Loss:
         mine, label = student.p.clamp_min(SMALLEST), q.clamp_min(SMALLEST)
         a, b = (label, mine) if order == "left" else (mine, label)
         value = generator.value(a) - generator.value(b)
-        value = value - torch.linalg.vecdot(generator.gradient(b), a - b)
+        value = value - rowwise.dot(generator.gradient(b), a - b)
         if order == "left":
             slope = generator.curve(mine, mine - label)
         else:
@@ -103,14 +104,24 @@ def bregman(generator: str | Generator, order: str = "left") -> Loss:
 
 
 def _itakura_saito(order: str) -> Formula:
-    """Σ r − log r − 1 with r = q/p (left) or p/q (right); slopes (1 − r)/p and (r − 1)/p."""
+    """Σ r − log r − 1 with r = q/p (left) or p/q (right); p·slope is 1 − r or r − 1."""
 
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        mine, label = student.p.clamp_min(SMALLEST), q.clamp_min(SMALLEST)
+        label, mine, below = q.clamp_min(SMALLEST), student.p, None
+        if bool(mine.amin() < SMALLEST):
+            below, mine = mine < SMALLEST, mine.clamp_min(SMALLEST)
         ratio = label.div_(mine) if order == "left" else mine / label
-        value = (ratio.sum(-1) - ratio.log().sum(-1) - ratio.shape[-1]).clamp_min(0)
-        slope = ratio.sub_(1).div_(-mine if order == "left" else mine)
-        return value, _pull_back_where_above(student, slope)
+        log_ratio = rowwise.log(ratio, out=student.room)
+        value = ratio.sum(-1) - log_ratio.sum(-1) - ratio.shape[-1]
+        pull = torch.rsub(ratio, 1) if order == "left" else ratio.sub_(1)
+        if below is not None:
+            pull.masked_fill_(below, 0)
+        if pull.shape[-1] == 2:  # without the cancellation of pull − p·sum on confident logits
+            g = student.p[:, 0] * pull[:, 1] - student.p[:, 1] * pull[:, 0]
+            return value.clamp_min(0), torch.stack([-g, g], dim=-1)
+        total = pull.sum(-1, keepdim=True)
+        gradient = torch.addcmul(pull, student.p, total, value=-1, out=student.room)
+        return value.clamp_min(0), gradient
 
     return formula
 
@@ -120,7 +131,7 @@ def _pull_back_where_above(student: Student, slope: Tensor) -> Tensor:
     if slope.shape[-1] == 2:
         return student.pull_back(slope * (student.p >= SMALLEST))
     above = torch.nn.functional.threshold(student.p, SMALLEST, 0.0)
-    share = torch.linalg.vecdot(above, slope).unsqueeze(-1)
+    share = rowwise.dot(above, slope).unsqueeze(-1)
     return torch.addcmul(slope.mul_(above), student.p, share, value=-1, out=student.room)
 
 

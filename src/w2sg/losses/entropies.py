@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from w2sg.losses import rowwise
 from w2sg.losses.loss import Context, Loss, Student, from_formula
 
 LOG_OF_ZERO = math.log(1e-7)
@@ -15,7 +16,7 @@ LOG_OF_ZERO = math.log(1e-7)
 
 def cross_entropy_formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
     """Value −⟨q, log p⟩, gradient p − q."""
-    value = -torch.linalg.vecdot(q, student.log_p)
+    value = -rowwise.dot(q, student.log_p)
     return value, torch.sub(student.p, q, out=student.room)
 
 
@@ -23,52 +24,55 @@ def reverse_ce_formula(
     student: Student, q: Tensor, log_floor: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Value −⟨p, log q⟩ and its gradient."""
-    return slope_formula(student, log_target(q, log_floor).neg_())
+    return slope_formula(student, log_target(q, log_floor, student.room).neg_())
 
 
 def slope_formula(student: Student, slope: Tensor) -> tuple[Tensor, Tensor]:
     """Return ⟨p, slope⟩ and its gradient, the slope taken as its derivative in p; overwrites it."""
-    value = torch.linalg.vecdot(student.p, slope)
+    value = rowwise.dot(student.p, slope)
     if slope.shape[-1] == 2:
         return value, student.pull_back(slope)
     return value, torch.mul(slope.sub_(value.unsqueeze(-1)), student.p, out=student.room)
 
 
 def mixed_formula(
-    student: Student, q: Tensor, slope: Tensor, forward: float, reverse: float
+    student: Student,
+    q: Tensor,
+    slope: Tensor,
+    forward: float | Tensor,
+    reverse: float | Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Return ``forward``·ce + ``reverse``·⟨p, slope⟩, the slope taken as its derivative in p.
 
-    Overwrites ``slope``.
+    The weights are numbers, or one number per example each, (n, 1). Overwrites ``slope``.
     """
     p = student.p
-    other = torch.linalg.vecdot(p, slope.mul_(reverse))
-    value = forward * -torch.linalg.vecdot(q, student.log_p) + other
+    other = rowwise.dot(p, slope.mul_(reverse)).unsqueeze(-1)
+    value = (other - forward * rowwise.dot(q, student.log_p).unsqueeze(-1)).squeeze(-1)
     if p.shape[-1] == 2:
         return value, forward * (p - q) + student.pull_back(slope)
     # forward·(p − q) + p(slope − ⟨p, slope⟩) in few passes over memory.
-    gradient = slope.add_(forward - other.unsqueeze(-1)).mul_(p)
+    gradient = slope.add_(forward - other).mul_(p)
+    if isinstance(forward, Tensor):
+        return value, torch.addcmul(gradient, q, forward, value=-1, out=student.room)
     return value, torch.sub(gradient, q, alpha=forward, out=student.room)
 
 
-def log_target(q: Tensor, log_floor: float | None = None) -> Tensor:
-    """Return log q; without a floor only an exact zero is replaced, by log 1e-7."""
-    log_q = q.log()
+def log_target(q: Tensor, log_floor: float | None = None, room: Tensor | None = None) -> Tensor:
+    """Return log q, in ``room`` if given; without a floor only log 0 is replaced, by log 1e-7."""
     if log_floor is not None:
-        return log_q.clamp_(min=log_floor)
-    # On a CPU the mask costs more than the logarithm, and soft labels rarely need it.
-    if q.device.type == "cpu" and bool(q.amin() > 0):
-        return log_q
-    return log_q.masked_fill_(q == 0, LOG_OF_ZERO)
+        return rowwise.log(q, of_zero=log_floor, out=room).clamp_(min=log_floor)
+    return rowwise.log(q, of_zero=LOG_OF_ZERO, out=room)
 
 
 def _forward_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    value = torch.linalg.vecdot(q, log_target(q).sub_(student.log_p))
+    value = rowwise.dot(q, log_target(q, room=student.room).sub_(student.log_p))
     return value, torch.sub(student.p, q, out=student.room)
 
 
 def _reverse_kl(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-    return slope_formula(student, student.log_p - log_target(q))
+    log_q = log_target(q, room=student.room)
+    return slope_formula(student, torch.sub(student.log_p, log_q, out=log_q))
 
 
 def _entropy(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
@@ -178,6 +182,6 @@ def symmetric(a: float = 1.0, b: float = 0.1) -> Loss:
         raise ValueError(f"symmetric needs finite weights a, b >= 0, not both 0, got {a!r}, {b!r}")
 
     def formula(student: Student, q: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        return mixed_formula(student, q, log_target(q).neg_(), a, b)
+        return mixed_formula(student, q, log_target(q, room=student.room), a, -b)
 
     return from_formula(f"symmetric:{a:g}:{b:g}", formula)

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from w2sg.losses import rowwise
+
 CACHED_NUMBERS = 2**18  # larger blocks leave the cache, smaller ones are all overhead
 
 Context = Mapping[str, Tensor | float]
@@ -50,7 +52,7 @@ class Student:
         if self.p.shape[-1] == 2:
             g = self.p.prod(-1) * (slope[:, 1] - slope[:, 0])
             return torch.stack([-g, g], dim=-1)
-        apart = slope - torch.linalg.vecdot(self.p, slope).unsqueeze(-1)
+        apart = slope - rowwise.dot(self.p, slope).unsqueeze(-1)
         return torch.mul(apart, self.p, out=self.room)
 
 
@@ -214,6 +216,8 @@ def _by_blocks(
 ) -> tuple[Tensor, Tensor]:
     """Evaluate rows block by block, so that on a CPU what a formula creates stays in the cache."""
     n, k = logits.shape
+    if not n:
+        return logits.new_empty(0), torch.empty_like(logits)
     rows = max(1, CACHED_NUMBERS * torch.get_num_threads() // max(k, 1))
     if logits.device.type != "cpu" or n <= rows:
         return formula(Student(logits), targets, context)

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Callable
 
@@ -69,8 +70,10 @@ def get(name: str) -> Loss:
 def _part(text: str, whole: str) -> tuple[float, Loss]:
     weight, star, rest = text.rpartition("*")
     value = _value(weight.strip()) if star else 1.0
-    if not isinstance(value, float):
-        raise ValueError(f"the weight before '*' must be a number, got {weight!r} in {whole!r}")
+    if not isinstance(value, float) or not math.isfinite(value) or not value:
+        raise ValueError(
+            f"the weight before '*' must be a number other than 0, got {weight!r} in {whole!r}"
+        )
     return value, _single(rest.strip())
 
 

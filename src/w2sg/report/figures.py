@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from w2sg.figures import new_figure, to_svg
+from w2sg.figures import gain_against_misfit, new_figure, to_svg
 from w2sg.gain.break_even import BreakEven
 from w2sg.report.collect import TITLES, PageData
 from w2sg.report.numbers import triple
@@ -109,6 +109,33 @@ def break_even(page: PageData) -> Drawing | None:
         return _finish(figure, [axes])
 
     return _both("break-even", f"Learning curve on true labels. {worth.sentence}", draw)
+
+
+def departure(page: PageData) -> Drawing | None:
+    """Draw the gain in risk against the student's misfit, each seed as a small dot."""
+    found = page.ledger
+    if found is None:
+        return None
+    misfit, gap = triple(found.misfit), triple(found.gap)
+    if misfit is None or gap is None:
+        return None
+
+    def draw(width: float) -> "Figure":
+        figure = gain_against_misfit(
+            misfit[:1],
+            gap[:1],
+            misfit_interval=[misfit[1:]],
+            gap_interval=[gap[1:]],
+            unit=found.unit,
+            seeds=found.seeds if len(found.seeds) > 1 else None,
+            width=min(width, 6.0),
+            colours=(STUDENT, MUTED),
+        )
+        figure.axes[0].legend(frameon=False)
+        return _finish(figure, figure.axes)
+
+    says = f"Gain in risk {found.gap} against misfit {found.misfit}, {found.unit}."
+    return _both("departure", says, draw)
 
 
 def training_curves(page: PageData) -> Drawing | None:

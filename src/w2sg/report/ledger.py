@@ -5,6 +5,12 @@ from typing import Any
 
 from w2sg.gain import Estimate
 
+OF_MEAN = {  # where all seeds label the same rows
+    "risk": "risk of the mean teacher of the seeds",
+    "variance": "teachers of the seeds around their mean",
+    "distance": "distance of the student to the mean teacher",
+}
+
 
 @dataclass(frozen=True)
 class LedgerRows:
@@ -14,11 +20,17 @@ class LedgerRows:
         meaning: One plain sentence.
         unit: What the numbers are measured in.
         rows: Name of the quantity and its estimate.
+        gap: Gain in risk.
+        misfit: Of the student to its teacher.
+        seeds: Misfit and gain of each seed.
     """
 
     meaning: str
     unit: str
     rows: tuple[tuple[str, Estimate], ...]
+    gap: Estimate
+    misfit: Estimate
+    seeds: tuple[tuple[float, float], ...]
 
 
 def ledger_rows(stored: dict[str, Any]) -> LedgerRows:
@@ -33,5 +45,16 @@ def ledger_rows(stored: dict[str, Any]) -> LedgerRows:
         "student_entropy": "entropy of the student",
     }
     unit = "nats per test row" if stored["divergence"] == "kl" else "squared error per test row"
-    rows = tuple((title, Estimate(**stored[name])) for name, title in names.items())
-    return LedgerRows(stored["meaning"], unit, rows)
+    rows = [(title, Estimate(**stored[name])) for name, title in names.items()]
+    if stored["mean_teacher"] is not None:
+        rows += [
+            (title, Estimate(**stored["mean_teacher"][name])) for name, title in OF_MEAN.items()
+        ]
+    return LedgerRows(
+        stored["meaning"],
+        unit,
+        tuple(rows),
+        gap=Estimate(**stored["gap"]),
+        misfit=Estimate(**stored["misfit"]),
+        seeds=tuple(zip(stored["misfit_by_seed"], stored["gap_by_seed"], strict=True)),
+    )

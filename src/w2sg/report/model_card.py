@@ -143,7 +143,9 @@ def _without_folders(spec: Spec) -> Spec:
 
 
 def _name(value: Any) -> Any:
-    """The last part of a path; a hub id, an object and nothing stay what they are."""
+    """The last part of each path; a hub id, an object and nothing stay what they are."""
+    if isinstance(value, tuple):
+        return tuple(map(_name, value))
     if not isinstance(value, str) or re.fullmatch(HUB_ID, value):
         return value
     return re.split(r"[/\\]", value.rstrip("/\\"))[-1]

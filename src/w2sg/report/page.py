@@ -34,7 +34,12 @@ def render(outcome: "Outcome", forecast: Mapping[str, Any] | None = None) -> str
 
 def html(page: PageData, forecast: "ForecastBeside | None" = None) -> str:
     """Return the page of collected data as HTML, a forecast beside the outcome if there is one."""
-    drawings = (figures.arms(page), figures.break_even(page), figures.training_curves(page))
+    drawings = (
+        figures.arms(page),
+        figures.break_even(page),
+        figures.departure(page),
+        figures.training_curves(page),
+    )
     templates = environment()
     script = templates.get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

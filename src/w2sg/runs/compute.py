@@ -268,6 +268,7 @@ def _evaluation(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         level=call.body["spec"]["level"],
         curve=curve,
         sizes={"strong_on_labelled": rows["labelled"], "ceiling": rows["unlabelled"]},
+        shared_inputs=call.body["spec"]["shared_inputs"],
     )
 
     def save(folder: Path) -> None:

@@ -15,7 +15,7 @@ from w2sg.diagnostics.controls import explain as compare_controls
 from w2sg.runs.execute import Event, Execution, Outcome, Watch, environment
 from w2sg.runs.graph import Call, Graph
 from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
-from w2sg.runs.resolve import estimators
+from w2sg.runs.resolve import estimators, models
 from w2sg.runs.store import Manifest
 from w2sg.spec import Named, Spec
 from w2sg.stages import rehearsal_teacher, teacher_variants
@@ -114,11 +114,12 @@ def _spaces(
     if untrained:
         role = "untrained network"
         found["untrained"] = graph.features(seeds, role=role, untrained=UNTRAINED_SEED)
-    if teacher.kind in ("probe", "finetune"):
-        how: dict[str, int | None] = {"layers": teacher.layers}
-        if teacher.kind == "probe":
-            how["max_length"] = PROBE_TOKENS
-        found["weak"] = graph.features(seeds, model=teacher.model, role="teacher's", **how)
+    how: dict[str, int | None] = {"layers": teacher.layers}
+    if teacher.kind == "probe":
+        how["max_length"] = PROBE_TOKENS
+    for i, model in enumerate(models(teacher)):
+        name, role = ("weak", "teacher's") if i == 0 else (f"weak {i}", f"teacher's, model {i}")
+        found[name] = graph.features(seeds, model=model, role=role, **how)
     return found
 
 
@@ -165,9 +166,11 @@ def _seed(
     )
 
     def rows(name: str) -> OnRows | None:
-        if name not in blocks:
+        mine = [block for key, block in blocks.items() if key.split()[0] == name]
+        if not mine:
             return None
-        return OnRows(blocks[name].of(unlabelled.ids), blocks[name].of(test.ids))
+        on = [np.hstack([block.of(ids) for block in mine]) for ids in (unlabelled.ids, test.ids)]
+        return OnRows(*on)
 
     weak = rows("weak")
     if spec.teacher.kind in ("tfidf", "sklearn"):
@@ -215,7 +218,7 @@ def _variants(
         return teacher_variants.sklearn(
             labelled, asked, estimator=several[0], folds=t.folds, seed=seed
         )
-    if t.kind in ("probe", "finetune"):
+    if len(models(t)) == 1:
         x = blocks["weak"]
         return teacher_variants.probe(
             (x.of(labelled.ids), x.of(parts.unlabelled.ids), x.of(test.ids)),
@@ -244,6 +247,8 @@ def _softened(made: TeacherVariants, spec: Spec) -> TeacherVariants:
 
 def _stand_in(spec: Spec) -> str | None:
     """Return what stands for the teacher of the run, where it cannot be fitted again itself."""
+    if len(models(spec.teacher)) > 1:
+        return None  # nor is it: the controls that would fit it again are withheld
     if spec.teacher.kind == "finetune":
         return "a head on the teacher's frozen features stands for the fine-tuned teacher"
     if spec.teacher.cross_fit and spec.teacher.kind != "column":

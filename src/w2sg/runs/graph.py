@@ -11,6 +11,7 @@ from w2sg import losses
 from w2sg.runs.resolve import (
     estimators,
     first_answer_seeds,
+    models,
     references,
     settings_of,
     teacher_columns,
@@ -151,7 +152,7 @@ class Graph:
         given: dict[str, Any] = {}
         needs = {"data": self.data[seed].key}
         inputs = {name: self.part(seed, name) for name in ("unlabelled", "test_texts")}
-        if t.members > 1 or isinstance(t.estimator, tuple):
+        if t.members > 1 or isinstance(t.estimator, tuple) or len(models(t)) > 1:
             # one teacher keeps the identity that it had before there were several
             settings |= {"members": t.members, "combine": t.combine, "bootstrap": t.bootstrap}
         if t.kind in ("tfidf", "sklearn", "probe"):
@@ -168,15 +169,14 @@ class Graph:
                 e.value if isinstance(e, Named) else e for e in estimators(t)
             )
         if t.kind == "probe":
-            settings |= self.model_identity(t.model)
+            settings |= self.model_identity(*models(t))
             settings |= {"layers": t.layers, "precision": self.settings.precision}
-            given["model"] = t.model
+            given["models"] = models(t)
         if t.kind == "finetune":
             lr, lr_head = strong_student.default_rates(t.policy)
             epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
             tuned = {
                 **vars(self.settings),
-                "model": t.model,
                 "layers": t.layers,
                 "policy": t.policy,
                 "method": "full",
@@ -186,8 +186,10 @@ class Graph:
                 "ratio": 1.0,
                 "patience": 0,
             }
-            given |= {"settings": Settings(**tuned), "epochs": epochs, "folds": t.folds}
-            settings |= {**self.training_identity(Settings(**tuned)), **self.environment}
+            several = tuple(Settings(**{**tuned, "model": model}) for model in models(t))
+            given |= {"settings": several, "epochs": epochs, "folds": t.folds}
+            settings |= {**self.training_identity(several[0]), **self.environment}
+            settings |= self.model_identity(*models(t))
             if len(epochs) > 1:
                 settings |= {"epochs": list(epochs), "folds": t.folds}
         return self.add(
@@ -355,11 +357,12 @@ class Graph:
             return self.object_identity("teacher.estimator", given)
         return [self.object_identity(f"teacher.estimator[{i}]", e) for i, e in enumerate(given)]
 
-    def model_identity(self, model: str) -> dict[str, str]:
-        """Return what identifies a model's weights."""
+    def model_identity(self, *models: str) -> dict[str, str | list[str]]:
+        """Return what identifies a model's weights, or those of several."""
         from w2sg.models.backbone import fingerprint
 
-        return {"model": fingerprint(model)}
+        found = [fingerprint(model) for model in models]
+        return {"model": found[0] if len(found) == 1 else found}
 
 
 def _identity(name: str, value: Named) -> dict[str, str | None]:

@@ -69,11 +69,13 @@ def plan_run(
         answers |= {f"{arm}/{seed}": key for arm, key in graph.arms(seed).items()}
     if spec.run.preview:
         answers["first_answer"] = graph.roles["first_answer"]
+    labelled_for = {facts[seed]["fingerprints"]["unlabelled"] for seed in spec.run.seeds}
+    shared = len(labelled_for) == 1 < len(spec.run.seeds)
     test = {"test": facts[spec.run.seeds[0]]["fingerprints"]["test"]}
     graph.add(
         "evaluation",
         evaluation.VERSION,
-        {"level": spec.run.level, "seeds": list(spec.run.seeds)},
+        {"level": spec.run.level, "seeds": list(spec.run.seeds), "shared_inputs": shared},
         {**test, **answers},
         needs={"data": data[spec.run.seeds[0]].key, **answers},
         role="evaluation",

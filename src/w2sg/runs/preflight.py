@@ -22,7 +22,7 @@ from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
 from w2sg.runs.payloads import Artifact, read_parts
 from w2sg.runs.plan import data_calls
-from w2sg.runs.resolve import estimators, settings_of, teacher_columns
+from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
 from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
@@ -137,8 +137,7 @@ def _check(spec: Spec) -> None:
             "class; label some rows and set data.n_labelled"
         )
     teacher, student = spec.teacher, spec.student
-    same = teacher.kind in ("probe", "finetune") and teacher.model == student.model
-    if same and teacher.layers is None:
+    if models(teacher) == (student.model,) and teacher.layers is None:
         raise ValueError(
             f"teacher.model = {teacher.model!r} is the student's model: teacher and student are "
             "the same, so there is no gap to recover; set teacher.layers or a weaker teacher"
@@ -174,8 +173,8 @@ def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
     teacher = spec.teacher.model_dump(mode="json")
     if spec.teacher.estimator is not None:
         teacher["estimator"] = graph.estimator_identity()
-    if spec.teacher.kind in ("probe", "finetune"):
-        teacher |= graph.model_identity(spec.teacher.model)
+    if models(spec.teacher):
+        teacher |= graph.model_identity(*models(spec.teacher))
     settings = {
         "teacher": teacher,
         "policy": spec.student.policy,
@@ -255,22 +254,26 @@ def _teacher(
         return rehearsal_teacher.of_texts(texts, pairs, fit, len(labelled), seed=seed)
     from w2sg.models.features import pooled_features
 
-    x = pooled_features(
-        t.model,
-        texts,
-        pairs,
-        layers=t.layers,
-        max_length=graph.settings.max_length,
-        precision=graph.settings.precision,
-    )
     note = "a head on the teacher's frozen features stands for the fine-tuned teacher"
-    return rehearsal_teacher.of_features(
-        x.astype(np.float64),
-        labelled.labels,
-        k,
-        seed=child_seed(seed, "folds"),
-        note=note if t.kind == "finetune" else None,
-    )
+    each = []
+    for model in models(t):
+        x = pooled_features(
+            model,
+            texts,
+            pairs,
+            layers=t.layers,
+            max_length=graph.settings.max_length,
+            precision=graph.settings.precision,
+        )
+        made = rehearsal_teacher.of_features(
+            x.astype(np.float64),
+            labelled.labels,
+            k,
+            seed=child_seed(seed, "folds"),
+            note=note if t.kind == "finetune" else None,
+        )
+        each.append(made)
+    return rehearsal_teacher.together(each, combine=t.combine)
 
 
 def _tfidf(

@@ -37,6 +37,13 @@ def estimators(teacher: TeacherSpec) -> tuple[str | Named, ...]:
     return given if isinstance(given, tuple) else (given,)
 
 
+def models(teacher: TeacherSpec) -> tuple[str, ...]:
+    """Return the models of a teacher, one or several that are asked together; none by its kind."""
+    if teacher.kind not in ("probe", "finetune"):
+        return ()
+    return teacher.model if isinstance(teacher.model, tuple) else (teacher.model,)
+
+
 def first_answer_seeds(spec: Spec) -> tuple[int, ...]:
     """Return the seeds of the first answer on frozen features: three where that is cheap.
 

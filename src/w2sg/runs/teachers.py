@@ -14,6 +14,7 @@ from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact, read_parts, write_probabilities
 from w2sg.runs.store import digest
 from w2sg.stages import fine_tuned_teacher, weak_teacher
+from w2sg.stages.strong_student import Settings
 
 
 def compute_teacher(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
@@ -63,20 +64,20 @@ def _fits(
         told = weak_teacher.column(given, parts.label_names, tuple(settings["columns"]))
         return (lambda labelled, *, seed, like=None: told,)
     if kind == "probe":
-        features_of: Any = partial(_features_of, call, context)
+        each: list[Any] = [partial(_features_of, call, context, m) for m in call.given["models"]]
         if "members" in settings:
             from w2sg.models.features import once_per_text
 
-            features_of = once_per_text(features_of)
-        return (partial(weak_teacher.probe, features_of=features_of),)
-    return (partial(_fine_tuned, call, context),)
+            each = [once_per_text(features_of) for features_of in each]
+        return tuple(partial(weak_teacher.probe, features_of=f) for f in each)
+    return tuple(partial(_fine_tuned, call, context, how) for how in call.given["settings"])
 
 
-def _features_of(call: Call, context: Context, rows: Unlabelled) -> NDArray[Any]:
+def _features_of(call: Call, context: Context, model: str, rows: Unlabelled) -> NDArray[Any]:
     from w2sg.models.features import pooled_features
 
     return pooled_features(
-        call.given["model"],
+        model,
         rows.texts,
         rows.pairs,
         layers=call.body["spec"]["layers"],
@@ -88,6 +89,7 @@ def _features_of(call: Call, context: Context, rows: Unlabelled) -> NDArray[Any]
 def _fine_tuned(
     call: Call,
     context: Context,
+    how: Settings,
     rows: Labelled,
     *,
     seed: int,
@@ -95,11 +97,11 @@ def _fine_tuned(
 ) -> weak_teacher.Teacher:
     return fine_tuned_teacher.fit(
         rows,
-        settings=call.given["settings"],
+        settings=how,
         epochs=call.given["epochs"],
         folds=call.given["folds"],
         seed=seed,
-        folder=context.work_folder / digest([rows.fingerprint, seed])[:8],
+        folder=context.work_folder / digest([rows.fingerprint, seed, how.model])[:8],
         like=like,
         progress=context.progress,
         loggers=context.loggers,

@@ -131,7 +131,7 @@ def refuse_small_batches(calls: Iterable[Call], processes: int) -> None:
     if processes < 1:
         raise ValueError(f"{OPTION} {processes}: must be at least 1")
     for call in calls:
-        size = call.given["settings"].batch_size if fine_tunes(call) else processes
+        size = call.body["spec"]["batch_size"] if fine_tunes(call) else processes
         if size < processes:
             raise ValueError(
                 f"{OPTION} {processes}: a batch of student.batch_size = {size} cannot be shared by "

@@ -15,7 +15,7 @@ from w2sg.diagnostics.ledger import ledger
 from w2sg.gain import Estimate, gain, gap, opr, pgr
 from w2sg.gain.break_even import Curve, break_even
 
-VERSION = 2
+VERSION = 3
 WAYS = ("teacher", "strong_on_labelled", "student", "self_training", "student_then_labels", "mixed")
 N_EXAMPLES = 8
 
@@ -41,6 +41,7 @@ def evaluate(
     level: float,
     curve: Curve | None = None,
     sizes: Mapping[str, int] | None = None,
+    shared_inputs: bool = False,
 ) -> Evaluation:
     """Return every metric of every arm, the gain with its interval, and the best way.
 
@@ -52,6 +53,7 @@ def evaluate(
         curve: Accuracy of the strong model on frozen features against true labels, for the
             break-even.
         sizes: True labels that "strong_on_labelled" and "ceiling" were trained on.
+        shared_inputs: Whether the teachers of all seeds label the same rows.
 
     Raises:
         ValueError: A seed lacks an arm, or an arm lacks a test row.
@@ -83,7 +85,13 @@ def evaluate(
         "agreement": _agreement(of["student"], of["teacher"], test.labels),
         "mistakes": _mistakes(test, of["student"], of["teacher"]),
         "ledger": asdict(
-            ledger(np.eye(p.shape[3])[test.labels], of["teacher"], of["student"], level=level)
+            ledger(
+                np.eye(p.shape[3])[test.labels],
+                of["teacher"],
+                of["student"],
+                shared_inputs=shared_inputs,
+                **told,
+            )
         ),
         "break_even": None,
     }

@@ -110,6 +110,25 @@ def several(
     return RehearsalTeacher(fit(np.arange(len(labels))), fit, teacher.weak, teacher.note)
 
 
+def together(teachers: Sequence[RehearsalTeacher], *, combine: str) -> RehearsalTeacher:
+    """Return teachers on different models asked as one, their features side by side.
+
+    Args:
+        teachers: At least one, each with features and a refit.
+        combine: ``"dual"`` or ``"primal"``.
+    """
+    if len(teachers) == 1:
+        return teachers[0]
+
+    def refit(seen: NDArray[np.int64]) -> FloatArray:
+        told = [one.refit(seen) for one in teachers if one.refit is not None]
+        return soft_labels.ensemble(np.stack(told), how=combine)
+
+    weak = [one.weak for one in teachers if one.weak is not None]
+    answers = soft_labels.ensemble(np.stack([one.answers for one in teachers]), how=combine)
+    return RehearsalTeacher(answers, refit, np.hstack(weak), teachers[0].note)
+
+
 def softened(
     teacher: RehearsalTeacher, *, labels: str, temperature: float, shrink: float
 ) -> RehearsalTeacher:

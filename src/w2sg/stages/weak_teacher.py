@@ -187,19 +187,23 @@ def ensemble(
     """
 
     def fitted(labelled: Labelled, /, *, seed: int, like: Teacher | None = None) -> Teacher:
-        told, facts = [], {}
+        told: list[Teacher] = []
+        each: list[Mapping[str, Any]] = []  # what fitting each kind showed
         for fit in fits:
             whole = fit(labelled, seed=seed) if tuned or members == 1 else None
-            facts = facts or ({} if whole is None else whole.facts)
+            first = len(told)
             if members == 1 and whole is not None:
                 told.append(whole)
+                each.append(whole.facts)
                 continue
             for k in range(members):
                 rows = labelled
                 if bootstrap:
                     rows = copied(labelled, drawn_again(labelled.labels, seed, k))
                 told.append(fit(rows, seed=child_seed(seed, "member", k), like=whole))
-        facts = {**(facts or told[0].facts), "members": len(told)}
+            each.append(told[first].facts if whole is None else whole.facts)
+        facts = {"each": [dict(one) for one in each]} if len(each) > 1 else each[0]
+        facts = {**facts, "members": len(told)}
         return Teacher(lambda rows: _together([t.predict(rows) for t in told], combine), facts)
 
     return fitted

@@ -254,6 +254,6 @@ def _penalty(lam: float | None, tau2: float, sigma2: float) -> float:
 
 
 def _size(name: str, value: int) -> int:
-    if value != int(value) or value < 1:
+    if not isinstance(value, int | float | np.number) or not value >= 1 or value % 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     return int(value)

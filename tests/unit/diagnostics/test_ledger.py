@@ -119,6 +119,29 @@ def test_one_seed_says_what_is_missing():
     assert found.mean_teacher is None
 
 
+def test_items_of_one_group_move_together():
+    # Catches groups that are ignored: each item four times tells no more than once.
+    truth, teacher, student = runs(items=200)
+    once = ledger(truth, teacher, student)
+    groups = np.repeat(np.arange(200), 4)
+    copies = [np.repeat(one, 4, axis=-2 + (one.ndim == 1)) for one in (truth, teacher, student)]
+    grouped = ledger(*copies, groups=groups)
+    for name in ("gap", "misfit", "residual"):
+        mine, theirs = getattr(grouped, name), getattr(once, name)
+        assert mine.estimate == pytest.approx(theirs.estimate)
+        assert mine.high - mine.low == pytest.approx(theirs.high - theirs.low, rel=1e-9)
+    assert grouped.gap.n_items == 200
+
+
+def test_seeds_average_to_the_whole():
+    truth, teacher, student = runs()
+    found = ledger(truth, teacher, student)
+    assert np.mean(found.gap_by_seed) == pytest.approx(found.gap.estimate)
+    assert found.misfit_by_seed[1] == pytest.approx(
+        ledger(truth, teacher[1:2], student[1:2]).misfit.estimate
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

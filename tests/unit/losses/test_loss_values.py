@@ -255,6 +255,16 @@ def test_blocks_do_not_show(name, monkeypatch):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rows_are_no_values(name):
+    # Catches a smallest entry asked of nothing, as in the share of one process that got no row.
+    z = torch.zeros(0, 3, requires_grad=True)
+    value = losses.get(name)(z, torch.zeros(0, 3))
+    value.sum().backward()
+    assert value.shape == (0,)
+    assert z.grad.shape == (0, 3)
+
+
 def test_product_of_what_underflows():
     # Catches 0/0 where the student's whole weight is on a class that the teacher excludes.
     z = torch.tensor([[200.0, 0.0, -1.0]], requires_grad=True)
@@ -262,3 +272,24 @@ def test_product_of_what_underflows():
     losses.get("product")(z, q).sum().backward()
     target = torch.tensor([[0.0, 1.0, 1 / torch.e]]) / (1 + 1 / torch.e)
     torch.testing.assert_close(z.grad, torch.tensor([[1.0, 0.0, 0.0]]) - target)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_roads_agree(name, monkeypatch):
+    # Catches NumPy's road (few threads) and PyTorch's (many, or a GPU) giving two results: a zero
+    # that is floored on one of them only, another tie of the student's own answer.
+    loss = losses.get(name)
+    logits, targets = draw(50, 5, seed=6)
+    logits[:5] = 0.0
+    targets[::3] = F.one_hot(targets[::3].argmax(-1), 5).double()
+    context = loss.batch_statistics(logits, targets)
+
+    def both(few_threads):
+        monkeypatch.setattr("w2sg.losses.rowwise.FEW_THREADS", few_threads)
+        z = logits.clone().requires_grad_()
+        value = loss(z, targets, context=context)
+        return value.detach(), torch.autograd.grad(value.sum(), z)[0]
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    for mine, theirs in zip(both(2), both(0), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)

@@ -122,7 +122,7 @@ def test_references_inside_figures_have_a_target(page):
 def test_figures_take_the_colours_of_the_page(page):
     # black text on a dark page: matplotlib's defaults must all have been replaced
     drawn = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(drawn) == 6  # three figures, wide and narrow
+    assert len(drawn) == 8  # four figures, wide and narrow
     for svg in drawn:
         styles = re.findall(r'style="([^"]*)"', svg)
         assert not [style for style in styles if re.search(r"(?:fill|stroke): #", style)]

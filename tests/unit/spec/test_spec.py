@@ -36,6 +36,10 @@ LEAST = {"data": {"bundled": "qnli"}}
         ("teacher", {"kind": "column", "column": "p", "members": 2},
          "teacher.members = 2 is for teachers that are trained; a column is not"),
         ("teacher", {"kind": "sklearn", "estimator": []}, "needs teacher.estimator"),
+        ("teacher.model", ["a", "b"], "teacher.model is a list, but a teacher of kind 'tfidf'"),
+        ("teacher", {"kind": "probe", "model": ["a", "b", "a"]}, "teacher.model names 'a' twice"),
+        ("teacher", {"kind": "probe", "model": []}, "teacher.model"),
+        ("teacher", {"kind": "finetune", "model": ["a", 3]}, "teacher.model"),
         ("teacher.kind", 3, "teacher.kind = 3: must be 'tfidf', 'sklearn'"),
         ("teacher.kind", "column", "needs teacher.column"),
         ("teacher.kind", "sklearn", "needs teacher.estimator"),
@@ -99,6 +103,23 @@ def test_several_estimators_are_written_and_read():
     assert isinstance(made.teacher.estimator, tuple)
     again = load(tomllib.loads(to_toml(made))).teacher.estimator
     assert again == ("ComplementNB", Named(None, name="mine", version="2"))
+
+
+def test_a_list_of_one_is_that_one():
+    """Catches a second identity for the same teacher, and an ensemble of one."""
+    for teacher in ({"kind": "sklearn", "estimator": ["ComplementNB"]},
+                    {"kind": "probe", "model": ["a"]}):  # fmt: skip
+        (field,) = set(teacher) - {"kind"}
+        alone = {**teacher, field: teacher[field][0]}
+        data = {"data": {"bundled": "demo"}}
+        assert load({**data, "teacher": teacher}) == load({**data, "teacher": alone})
+
+
+def test_several_models_are_written_and_read():
+    """Catches a list that TOML cannot hold, or that comes back as a text."""
+    made = load({"data": {"bundled": "demo"}, "teacher": {"kind": "probe", "model": ["a", "b"]}})
+    assert made.teacher.model == ("a", "b")
+    assert load(tomllib.loads(to_toml(made))) == made
 
 
 def test_frozen_and_the_source_untouched():

@@ -234,6 +234,17 @@ def test_residual_bounds_bound_and_are_tight(gen):
         assert 0.9 < worst_simplex <= 1 + 1e-12
 
 
+def test_the_bounds_ignore_a_constant_in_the_slopes():
+    # Catches slopes that are not centred on the simplex: still a bound, but a looser one, which the
+    # normalisation of log-probabilities would change.
+    g, f_w, f_s = np.array([0.1, 0.2, 0.7]), np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.2, 0.6])
+    found = bregman.residual_bounds(bregman.negentropy, [g], [[f_w]], [[f_s]])
+    slope = np.log(f_s / f_w)
+    expected = np.linalg.norm(g - f_s) * slope.std() * 3**0.5
+    assert found.cauchy_schwarz == pytest.approx(expected, rel=1e-12)
+    assert found.simplex_osc == pytest.approx(np.abs(g - f_s).sum() * np.ptp(slope) / 2, rel=1e-12)
+
+
 def test_sharpening_counter_example():
     # Published caveat: teachers 0.9 and 0.4, truth 0.8, student 0.95: misfit 0.357, rho -0.307.
     gen = bregman.binary_negentropy
@@ -287,6 +298,15 @@ def test_linear_softmax_heads_have_an_exact_pythagoras():
         (lambda b: b.dual_mean(b.negentropy, [[0.5, 0.5], [1.0, 0.0]]), "p must be above 0"),
         (lambda b: b.dual_mean(b.squared, [[0.5, 0.5]], axis=1), "axis must not be the last"),
         (lambda b: b.primal_mean([1.0, 2.0], [1.0]), "one per draw"),
+        (lambda b: b.primal_mean([1.0, 2.0], axis=3), "axis must be an axis of p"),
+        (lambda b: b.dual_mean(b.squared, np.zeros((0, 3))), "at least one draw"),
+        (lambda b: b.dual_mean_from_logits([[0.0, 1.0]], axis=4), "axis must be an axis of logits"),
+        (lambda b: b.divergence(b.squared, [1.0, 2.0], [1.0, 2.0, 3.0]), "p and q must fit"),
+        (
+            lambda b: b.three_point_residual(b.squared, [1.0, 2.0], [1.0, 2.0, 3.0], [0.0]),
+            "a and b and c must fit in shape, got (2,), (3,), (1,)",
+        ),
+        (lambda b: b.divergence(b.mahalanobis(np.eye(3)), [1.0], [2.0]), "vectors of 3 numbers"),
         (lambda b: b.mahalanobis(np.diag([1.0, -1.0])), "positive definite"),
         (lambda b: b.bias_variance(b.squared, [[0.0]], [[[1.0]]], "up"), "order must be"),
         (

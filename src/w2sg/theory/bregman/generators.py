@@ -156,12 +156,21 @@ def mahalanobis(matrix: Float[ndarray, "k k"]) -> BregmanGenerator:
         raise ValueError(
             f"matrix must be positive definite, got a smallest eigenvalue {smallest:g}"
         )
+
+    def times(p: FloatArray) -> FloatArray:
+        if p.shape[-1] != len(q_matrix):
+            raise ValueError(
+                f"a {len(q_matrix)} x {len(q_matrix)} matrix needs vectors of {len(q_matrix)} "
+                f"numbers along the last axis, got shape {p.shape}"
+            )
+        return p @ q_matrix
+
     return BregmanGenerator(
         "mahalanobis",
-        lambda p: _dot(p @ q_matrix, p),
-        lambda p: 2 * p @ q_matrix,
+        lambda p: _dot(times(p), p),
+        lambda p: 2 * times(p),
         lambda u: np.linalg.solve(q_matrix, u[..., None])[..., 0] / 2,
-        lambda p, q: _dot((p - q) @ q_matrix, p - q),
+        lambda p, q: _dot(times(p - q), p - q),
         "real",
     )
 
@@ -187,6 +196,7 @@ def divergence(
     """
     first = gen.check("p", p, interior=False)
     second = gen.check("q", q, interior=False)
+    _check_broadcast(p=first, q=second)
     return finite_gap(gen, first, second, "q must be positive where p is")
 
 
@@ -228,7 +238,16 @@ def three_point_residual(
     first = gen.check("a", a, interior=False)
     middle = gen.check("b", b, interior=True)
     last = gen.check("c", c, interior=True)
+    _check_broadcast(a=first, b=middle, c=last)
     return inner(gen, first - middle, gen.grad(middle) - gen.grad(last))
+
+
+def _check_broadcast(**arrays: FloatArray) -> None:
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in arrays.values())
+        raise ValueError(f"{' and '.join(arrays)} must fit in shape, got {shapes}") from None
 
 
 def inner(gen: BregmanGenerator, x: FloatArray, y: FloatArray) -> FloatArray:

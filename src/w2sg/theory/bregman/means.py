@@ -24,10 +24,14 @@ def primal_mean(
         weights: One weight per draw, not negative; equal if left out.
         axis: The axis of draws.
 
+    Raises:
+        ValueError: No such axis, no draw, or wrong weights.
+
     >>> primal_mean([[0.9], [0.5]])
     array([0.7])
     """
     array = as_floats("p", p)
+    check_axis("p", array, axis)
     return np.average(array, axis=axis, weights=draw_weights(weights, array.shape[axis]))
 
 
@@ -53,6 +57,7 @@ def dual_mean(
     np.float64(0.75)
     """
     array = gen.check("p", p, interior=True)
+    check_axis("p", array, axis)
     if gen.over_axis and axis in (-1, array.ndim - 1):
         raise ValueError(f"axis must not be the last one, over which {gen.name} sums, got {axis}")
     return gen.grad_inv(primal_mean(gen.grad(array), weights, axis))
@@ -89,6 +94,7 @@ def dual_mean_from_logits(
             f"logits need an axis of draws besides the last one of classes, got shape "
             f"{array.shape} and axis {axis}"
         )
+    check_axis("logits", array, axis)
     mean = primal_mean(log_softmax(array, axis=-1), weights, axis)
     log_z = logsumexp(mean, axis=-1)
     return DualMean(mean - np.asarray(log_z)[..., None], -log_z)
@@ -132,6 +138,14 @@ def posterior_mean_teacher(
         mean = primal_mean(part, w[mine]) if order == "right" else dual_mean(gen, part, w[mine])
         rows.append(mean)
     return np.stack(rows)
+
+
+def check_axis(name: str, array: FloatArray, axis: int) -> None:
+    """Refuse an axis of draws that is not there, or empty."""
+    if not -array.ndim <= axis < array.ndim:
+        raise ValueError(f"axis must be an axis of {name}, of shape {array.shape}, got {axis}")
+    if not array.shape[axis]:
+        raise ValueError(f"{name} must hold at least one draw, got shape {array.shape}")
 
 
 def draw_weights(weights: ArrayLike | None, n: int) -> FloatArray:
