@@ -167,7 +167,7 @@ class TeacherSpec(_Table):
         if self.members > 1 and self.kind == "column":
             raise ValueError(
                 f"teacher.members = {self.members} is for teachers that are trained; a column is "
-                "not: merge several columns with w2sg.data.soft_labels.ensemble first"
+                "not: merge several columns with w2sg.losses.ensemble first"
             )
         if isinstance(self.model, tuple):
             self._models_can_differ(self.model)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.parts import Parts
-from w2sg.data.soft_labels import ensemble
 from w2sg.forecast import Evidence, forecast
 from w2sg.forecast.advice import Cost
 from w2sg.forecast.record import Record, packaged_record
@@ -24,6 +23,7 @@ from w2sg.runs.payloads import Artifact, read_parts
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
+from w2sg.soft_labels import ensemble
 from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import binomtest
 
+from w2sg import soft_labels
 from w2sg._arrays import FloatArray
-from w2sg.data import soft_labels
 from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
 
 VERSION = 2

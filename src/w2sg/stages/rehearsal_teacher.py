@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg import soft_labels
 from w2sg._arrays import FloatArray
-from w2sg.data import soft_labels
 from w2sg.stages.pseudo_labels import transformed
 from w2sg.stages.weak_teacher import drawn_again
 

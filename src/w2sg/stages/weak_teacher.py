@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from w2sg import soft_labels
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
-from w2sg.data import soft_labels
 from w2sg.data.examples import Labelled, Unlabelled
 
 VERSION = 2

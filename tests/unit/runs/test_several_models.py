@@ -5,8 +5,8 @@ import pytest
 from tiny import save_bert
 
 import w2sg
-from w2sg.data.soft_labels import ensemble
 from w2sg.runs.payloads import read_probabilities
+from w2sg.soft_labels import ensemble
 
 
 @pytest.fixture(scope="module")

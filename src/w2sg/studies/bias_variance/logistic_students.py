@@ -7,9 +7,9 @@ from scipy.special import expit
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
-from w2sg.data.soft_labels import ensemble, shrink
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
+from w2sg.soft_labels import ensemble, shrink
 from w2sg.studies.bias_variance.solvers import Scores, logistic_head, scores, train_linear
 from w2sg.studies.study import Claim, Study
 from w2sg.theory.bregman import bias_variance, binary_negentropy, dual_mean, risk_gap

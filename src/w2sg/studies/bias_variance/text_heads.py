@@ -15,10 +15,10 @@ from scipy.special import expit
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg._seeds import child_seed
-from w2sg.data.soft_labels import shrink
 from w2sg.diagnostics.ledger import Ledger, ledger
 from w2sg.gain.estimate import Estimate
 from w2sg.gain.measures import pgr
+from w2sg.soft_labels import shrink
 from w2sg.studies.bias_variance.solvers import RATE, train_linear
 from w2sg.studies.bias_variance.teacher_fit import Cell
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2sg.data import soft_labels as labels
+from w2sg import soft_labels as labels
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.dirichlet([0.5, 1.0, 2.0], size=40)
