@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.models.backbone import (
     Encoded,
     autocast,
@@ -20,7 +19,6 @@ from w2sg.models.backbone import (
 )
 
 VERSION = 1
-Rows = Labelled | Unlabelled
 
 
 def pooled_features(
@@ -61,31 +59,6 @@ def pooled_features(
     both = _encode_all(model, everything, layers, untrained, max_length, precision, progress)
     u, v = both[: len(texts)], both[len(texts) :]
     return np.hstack([u, v, np.abs(u - v), u * v])
-
-
-def once_per_text(
-    features_of: Callable[[Rows], NDArray[np.float32]],
-) -> Callable[[Rows], NDArray[np.float32]]:
-    """Return a function that computes the features of a text once, however often it is asked.
-
-    Args:
-        features_of: Rows → features, shape (n, d).
-    """
-    known: dict[tuple[str, str | None], NDArray[np.float32]] = {}
-
-    def ask(rows: Rows) -> NDArray[np.float32]:
-        wanted = _contents(rows)
-        first = dict(zip(wanted, rows.ids, strict=True))
-        if new := [name for content, name in first.items() if content not in known]:
-            part = rows.take(new)
-            known.update(zip(_contents(part), features_of(part), strict=True))
-        return np.array([known[content] for content in wanted])
-
-    return ask
-
-
-def _contents(rows: Rows) -> list[tuple[str, str | None]]:
-    return list(zip(rows.texts, rows.pairs or (None,) * len(rows), strict=True))
 
 
 def _encode_all(

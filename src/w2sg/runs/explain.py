@@ -24,7 +24,6 @@ from w2sg.stages.teacher_variants import TeacherVariants
 
 VERSION = 2
 UNTRAINED_SEED = 0
-PROBE_TOKENS = 256  # at which the stage of the probe teacher cuts its texts
 
 
 def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
@@ -114,11 +113,13 @@ def _spaces(
     if untrained:
         role = "untrained network"
         found["untrained"] = graph.features(seeds, role=role, untrained=UNTRAINED_SEED)
-    if teacher.kind in ("probe", "finetune"):
-        how: dict[str, int | None] = {"layers": teacher.layers}
-        if teacher.kind == "probe":
-            how["max_length"] = PROBE_TOKENS
-        found["weak"] = graph.features(seeds, model=teacher.model, role="teacher's", **how)
+    if teacher.kind == "probe":
+        found |= {f"weak/{seed}": graph.probe_features(seed) for seed in seeds}
+    if teacher.kind == "finetune":
+        all_seeds = graph.features(
+            seeds, model=teacher.model, role="teacher's", layers=teacher.layers
+        )
+        found |= {f"weak/{seed}": all_seeds for seed in seeds}
     return found
 
 
@@ -169,7 +170,7 @@ def _seed(
             return None
         return OnRows(blocks[name].of(unlabelled.ids), blocks[name].of(test.ids))
 
-    weak = rows("weak")
+    weak = rows(f"weak/{seed}")
     if spec.teacher.kind in ("tfidf", "sklearn"):
         texts = [*unlabelled.texts, *test.texts]
         pairs = None if unlabelled.pairs is None else [*unlabelled.pairs, *(test.pairs or ())]
@@ -216,7 +217,7 @@ def _variants(
             labelled, asked, estimator=several[0], folds=t.folds, seed=seed
         )
     if t.kind in ("probe", "finetune"):
-        x = blocks["weak"]
+        x = blocks[f"weak/{seed}"]
         return teacher_variants.probe(
             (x.of(labelled.ids), x.of(parts.unlabelled.ids), x.of(test.ids)),
             labelled.labels,

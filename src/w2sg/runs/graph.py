@@ -29,6 +29,7 @@ from w2sg.stages.strong_student import Settings
 from w2sg.train.projections.select import parse_roles
 
 FEATURES_VERSION = 1
+PROBE_TOKENS = 256  # at which a probe teacher cuts its texts
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class Graph:
         if t.kind == "probe":
             settings |= self.model_identity(t.model)
             settings |= {"layers": t.layers, "precision": self.settings.precision}
-            given["model"] = t.model
+            needs["features"] = inputs["features"] = self.probe_features(seed)
         if t.kind == "finetune":
             lr, lr_head = strong_student.default_rates(t.policy)
             epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
@@ -329,7 +330,17 @@ class Graph:
             needs={f"data/{seed}": self.data[seed].key for seed in seeds},
             given={"model": model},
             role=role,
-            label="frozen features" if role == "features" else f"frozen features, {role}",
+            label="frozen features"
+            if role == "features"
+            else f"frozen features, {role.replace('/', ', seed ')}",
+        )
+
+    def probe_features(self, seed: int) -> str:
+        """Add the features that a probe teacher's head stands on."""
+        t = self.spec.teacher
+        role = f"teacher's/{seed}"
+        return self.features(
+            [seed], model=t.model, role=role, layers=t.layers, max_length=PROBE_TOKENS
         )
 
     def training_identity(self, settings: Settings) -> dict[str, Any]:
