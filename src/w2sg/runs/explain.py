@@ -22,7 +22,7 @@ from w2sg.stages import rehearsal_teacher, teacher_variants
 from w2sg.stages.pseudo_labels import transformed
 from w2sg.stages.teacher_variants import TeacherVariants
 
-VERSION = 2
+VERSION = 3
 UNTRAINED_SEED = 0
 
 
