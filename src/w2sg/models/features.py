@@ -98,7 +98,9 @@ def _encode_all(
             if progress is not None:
                 progress(done, len(unique))
     if not np.isfinite(out).all():
-        raise ValueError(f"model {model!r} gives features that are not finite")
+        raise ValueError(
+            f"model {model!r} gives features that are not finite; check its weights and precision"
+        )
     row_of = {text: i for i, text in enumerate(unique)}
     return out[[row_of[text] for text in texts]]
 

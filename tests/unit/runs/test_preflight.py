@@ -131,3 +131,17 @@ def test_too_few_labels_are_refused_with_status_2(spec, tmp_path, capsys):
     status = explained(lambda: preflight(path, set=("data.n_labelled=12",)))
     assert status == 2
     assert re.search(r"class '\w+' has \d labels", capsys.readouterr().err)
+
+
+def test_record_fits_a_terminal_of_80_columns(monkeypatch, capsys):
+    """Catches names cut until cells cannot be told apart, and rows of several lines."""
+    from w2sg.cli.preflight import preflight
+    from w2sg.forecast.record import packaged_record
+
+    monkeypatch.setenv("COLUMNS", "80")
+    assert preflight(record=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for cell in packaged_record().cells:
+        row = next(line for line in lines if line.strip().startswith(f"{cell.name} "))
+        assert re.search(r"[-+]\d+\.\d – [-+]\d+\.\d .* \d+\.\d$", row.rstrip())
