@@ -13,6 +13,7 @@ import w2sg
 from w2sg.cli.errors import explained
 from w2sg.cli.explain import explain as command
 from w2sg.cli.explain import show
+from w2sg.cli.report import report
 from w2sg.models.features import pooled_features
 
 NAMES = [
@@ -139,9 +140,13 @@ def test_command_prints_and_writes(result, found, tmp_path, capsys):
 
 
 def test_a_report_made_afterwards_shows_the_controls(result, found, tmp_path):
-    """Catches an explanation that only the command knows, and one that is taken for the run's."""
-    assert found == w2sg.open_result(result.folder).explanation
-    page = result.report(tmp_path / "report.html").read_text()
+    """Catches an explanation that only the command knows, and a page that only a run can make."""
+    reopened = w2sg.open_result(result.folder)
+    assert found == reopened.explanation
+    page = tmp_path / "report.html"
+    assert explained(lambda: report(result.folder, out=page)) == 0
+    page = page.read_text()
+    assert page == result.report(tmp_path / "same.html").read_text()
     assert "Why did it gain?" in page
     assert all(f'<th scope="row">{name}</th>' in page for name in NAMES)
     (result.folder / "explanation.json").unlink()
