@@ -146,7 +146,6 @@ def test_a_report_made_afterwards_shows_the_controls(result, found, tmp_path):
     page = tmp_path / "report.html"
     assert explained(lambda: report(result.folder, out=page)) == 0
     page = page.read_text()
-    assert page == result.report(tmp_path / "same.html").read_text()
     assert "Why did it gain?" in page
     assert all(f'<th scope="row">{name}</th>' in page for name in NAMES)
     (result.folder / "explanation.json").unlink()
