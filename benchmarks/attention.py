@@ -11,6 +11,7 @@ import time
 
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config
 from transformers import GPT2ForSequenceClassification as GPT2
 
@@ -105,10 +106,24 @@ class Step:
         return gradients, state
 
     def peak_bytes(self):
-        """Peak of allocated device memory over one step; CUDA only."""
-        torch.cuda.reset_peak_memory_stats()
-        self()
-        return torch.cuda.max_memory_allocated()
+        """Most bytes alive in one step: weights, state, gradients, activations and scratch."""
+        self.optimizer.zero_grad()
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            self()
+            return self.resident_bytes() + torch.cuda.max_memory_allocated() - before
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+            self()
+        events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+        events.sort(key=lambda e: e.start_ns())
+        return self.resident_bytes() + max(itertools.accumulate(e.nbytes() for e in events))
+
+    def resident_bytes(self):
+        """Bytes that stay between steps: weights and the optimizer's state."""
+        kept = [v for s in self.optimizer.state.values() for v in s.values()]
+        kept = [*self.model.parameters(), *self.model.buffers(), *filter(torch.is_tensor, kept)]
+        return sum(t.nbytes for t in kept)
 
 
 def interleaved(steps, repeats):
@@ -136,17 +151,16 @@ def policies(device, repeats):
     times = interleaved(steps, repeats)
     whole = sum(times["full"])
     print(f"policies on BERT {LAYERS} x {WIDTH}, batch {BATCH} x {TOKENS}, {device}")
-    print("policy        step/full  forward  backward  update   kept MB  grad MB  optim MB")
+    print("policy        step/full  forward  backward  update  peak MB  kept MB  grad MB  optim MB")
     for name, step in steps.items():
         parts = [t / whole for t in times[name]]
         gradients, state = step.state_bytes()
         kept = step.saved_bytes()
         print(
             f"{name:12s}  {sum(parts):9.2f}  {parts[0]:7.2f}  {parts[1]:8.2f}  {parts[2]:6.2f}"
-            f"  {kept / 1e6:8.1f}  {gradients / 1e6:7.1f}  {state / 1e6:8.1f}"
+            f"  {step.peak_bytes() / 1e6:7.1f}  {kept / 1e6:7.1f}  {gradients / 1e6:7.1f}"
+            f"  {state / 1e6:8.1f}"
         )
-        if device == "cuda":
-            print(f"{'':12s}  peak {step.peak_bytes() / 1e6:.1f} MB")
 
 
 def depth(device, repeats):

@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,17 +101,26 @@ class Result:
         file = self.folder / "forecast.json"
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
+    @property
+    def explanation(self) -> Explanation | None:
+        """The controls that `explain` last compared, ``None`` if it was not asked."""
+        file = self.folder / "explanation.json"
+        if not file.is_file():
+            return None
+        return Explanation.of_json(json.loads(file.read_text(encoding="utf-8")))
+
     def report(self, path: str | Path) -> Path:
         """Write the page and return its path."""
         from w2sg.report import render
 
-        write_atomically(Path(path), render(self.outcome, self.forecast))
+        write_atomically(Path(path), render(self.outcome, self.forecast, self.explanation))
         return Path(path)
 
     def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
         """Return why it gained: matched controls on frozen features, each with its interval.
 
-        Computed once and kept in the store; nothing is fine-tuned.
+        Computed once and kept in the store; nothing is fine-tuned. Written beside the result too,
+        as ``explanation.json``, so that a report made from now on shows it.
 
         Args:
             untrained: Whether to make the features of an untrained network of the student's
@@ -120,7 +129,9 @@ class Result:
         """
         from w2sg.runs.explain import explain
 
-        return explain(self.outcome, untrained=untrained, watch=watch)
+        found = explain(self.outcome, untrained=untrained, watch=watch)
+        _write_beside(self.folder / "explanation.json", asdict(found))
+        return found
 
     def best_arm(self) -> str:
         """Return the arm that labels new rows: the most accurate one that is a trained student."""
@@ -231,9 +242,7 @@ def keep(outcome: Outcome) -> Result:
     folder = Path(outcome.spec.run.store) / "runs" / run_id(outcome.spec)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "spec.toml", to_toml(outcome.spec))
-    with tempfile.TemporaryDirectory(dir=folder) as beside:
-        write_json(Path(beside) / "result.json", _record(outcome))
-        shutil.move(Path(beside) / "result.json", folder / "result.json")
+    _write_beside(folder / "result.json", _record(outcome))
     return Result(outcome, folder)
 
 
@@ -269,9 +278,7 @@ def preflight(
     folder = preflight_folder(checked)
     folder.mkdir(parents=True, exist_ok=True)
     record = {"started": found.manifest.started, "key": found.manifest.key, **found.facts}
-    with tempfile.TemporaryDirectory(dir=folder) as beside:
-        write_json(Path(beside) / "forecast.json", record)
-        shutil.move(Path(beside) / "forecast.json", folder / "forecast.json")
+    _write_beside(folder / "forecast.json", record)
     write_atomically(folder / "preflight.html", render_preflight(found))
     return found
 
@@ -306,6 +313,13 @@ def run_id(spec: Spec) -> str:
     fields = spec.model_dump(mode="json")
     fields["run"].pop("store")
     return digest(fields)[:12]
+
+
+def _write_beside(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON that is whole or not there."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        write_json(Path(folder) / path.name, content)
+        shutil.move(Path(folder) / path.name, path)
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from w2sg.diagnostics import (
     run_probe_w2s,
     split_from_curve,
 )
+from w2sg.diagnostics.ridge_path import RidgePath
 
 
 def problem(rows=700, d_w=12, d_s=30, seed=0, shift=3.0):
@@ -70,6 +71,27 @@ def test_ridge_runs_are_a_scikit_learn_loop(intercept):
         return Ridge(alpha=ridge, fit_intercept=intercept, solver="svd").fit(x, t).predict
 
     reference = one_by_one(weak, strong, y, ns, big_ns, 3, ridges, fit, 150)
+    np.testing.assert_allclose(stacked(runs), reference, rtol=1e-8)
+
+
+def test_heads_of_the_rehearsal_give_the_runs_of_the_probes():
+    """The two engines are one regression: catches a λ that counts rows in one and not the other.
+
+    They stay two because they share no rows: a run solves from moments of labels that it never
+    forms, a rehearsal needs the leave-one-out errors of every row.
+    """
+    weak, strong, y = problem()
+    y = np.column_stack([y, -y])
+    ns, big_ns, ridges = [20, 60], [200, 300], [1e-2, 1.0, 50.0]
+    probe = RidgeProbe(intercept=True)
+    runs = run_probe_w2s((weak, strong), y, ns, big_ns, 2, probe=probe, ridges=ridges, n_test=150)
+
+    def fit(ridge, x, t):
+        path = RidgePath(x)
+        path.penalties = np.array([ridge / len(x)])  # the rehearsal's mean, the probe's sum
+        return path.path(t)[0].scores
+
+    reference = one_by_one(weak, strong, y, ns, big_ns, 2, ridges, fit, 150)
     np.testing.assert_allclose(stacked(runs), reference, rtol=1e-8)
 
 

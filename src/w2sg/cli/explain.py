@@ -72,7 +72,7 @@ def show(found: "Explanation", trained: "Estimate", console: "Console") -> None:
     title = f"One thing changed at a time, on frozen features ({100 * found.level:.4g} % intervals)"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("", "teacher", "student", "gain, points", "change"):
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", no_wrap=name == "change")
     accuracy = (f"{100 * value:.1f}" for value in (found.teacher, found.student))
     table.add_row("as it was", *accuracy, _told(found.gain), "")
     for control in found.controls:
@@ -96,5 +96,5 @@ def show(found: "Explanation", trained: "Estimate", console: "Console") -> None:
 
 def _told(value: "Estimate") -> str:
     ends = (value.estimate, value.low, value.high)
-    middle, low, high = (100 * (end or 0.0) for end in ends)
+    middle, low, high = (round(100 * (end or 0.0), 1) + 0.0 for end in ends)
     return f"{middle:+.1f} \\[{low:.1f}, {high:.1f}]"

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from w2sg.runs.preflight import Preflight
     from w2sg.studies.track_record import Assessment
 
+# ways of using the data, for a table of 80 columns
+SHORT = {
+    "strong_on_labelled": "labels",
+    "student": "w2s",
+    "student_then_labels": "w2s, labels",
+    "self_training": "self",
+}
+
 
 def preflight(
     spec: Path | None = None,
@@ -136,19 +144,22 @@ def _show_record(as_json: bool) -> int:
 
 
 def _record_table(found: "Assessment") -> "Table":
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title="Every forecast made without its family of data", title_justify="left")
-    for name in ("cell", "gain forecast", "interval", "gain", "recommended", "regret"):
-        table.add_column(name, justify="left" if name in ("cell", "recommended") else "right")
+    title = "Every forecast made without its family of data (* outside its interval)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    for name in ("cell", "forecast", "interval", "gain", "best way", "lost"):
+        words = name in ("cell", "best way")
+        table.add_column(name, justify="left" if words else "right", no_wrap=True)
     for row in found.cells:
-        inside = "" if row.low <= row.gain <= row.high else " missed"
+        missed = " " if row.low <= row.gain <= row.high else "*"
         table.add_row(
             row.name,
             f"{100 * row.predicted_gain:+.1f}",
-            f"{100 * row.low:+.1f} – {100 * row.high:+.1f}{inside}",
-            f"{100 * row.gain:+.1f}",
-            row.way,
+            f"{100 * row.low:+.1f} – {100 * row.high:+.1f}",
+            f"{100 * row.gain:+.1f}{missed}",
+            SHORT.get(row.way, row.way),
             f"{100 * row.regret:.1f}",
         )
     return table

@@ -54,7 +54,8 @@ class Live:
         signal.signal(signal.SIGINT, self.before)
         self.bar.stop()
         if self.n_cached:
-            self.console.print(f"{self.n_cached} stages were found in the store", style="dim")
+            found = "1 stage was" if self.n_cached == 1 else f"{self.n_cached} stages were"
+            self.console.print(f"{found} found in the store", style="dim")
 
     def interrupt(self, *_: Any) -> None:
         """Stop at once, or, where a library swallows the exception, at the next event."""

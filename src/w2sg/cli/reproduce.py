@@ -40,7 +40,8 @@ def reproduce(
     Args:
         subject: For example "mechanisms".
         figure: For example "F1"; all figures of the subject if left out.
-        out: Folder to write FIGURE.svg, FIGURE.png and FIGURE.json to.
+        out: Folder to write FIGURE.svg, FIGURE.png and FIGURE.json to. A long figure keeps its
+            finished trainings there and goes on from them when it is called again.
         as_json: Print claims as JSON instead of a table.
     """
     if subject is None:
@@ -57,26 +58,39 @@ def reproduce(
     except (ValueError, ImportError) as error:
         print(f"w2sg reproduce: {error}", file=sys.stderr)
         return 2
+    if out is not None and (problem := _cannot_write(out)):
+        print(f"w2sg reproduce: cannot write to --out: {problem}", file=sys.stderr)
+        return 2
     record, failed = {}, 0
     for name, make in zip(names, makers, strict=True):
         start = time.perf_counter()
-        study: Study = make()
+        resumed = {"folder": out, "tell": _tell} if name in getattr(package, "LONG", ()) else {}
+        study: Study = make(**resumed)
         seconds = time.perf_counter() - start
         failed += sum(not claim.holds for claim in study.claims)
         record[name] = _record(package.FIGURES[name][1], study, seconds)
         if not as_json:
             _print_study(name, package.FIGURES[name][1], study, seconds)
         if out is not None:
-            try:
-                _write(out, name, study, record[name])
-            except OSError as error:
-                print(f"w2sg reproduce: cannot write to --out: {error}", file=sys.stderr)
-                return 2
+            _write(out, name, study, record[name])
     if as_json:
         print(json.dumps(record, indent=2, allow_nan=False))
     elif figure is None and (left := [n for n in package.FIGURES if n not in names]):
         print(f"left out, for they need `pip install w2sg[train]`: {', '.join(left)}")
     return 1 if failed else 0
+
+
+def _cannot_write(out: Path) -> OSError | None:
+    """Say so before minutes are spent."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return error
+    return None
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _can_load(package: Any, name: str) -> bool:
@@ -125,7 +139,6 @@ def _print_study(name: str, title: str, study: "Study", seconds: float) -> None:
 def _write(out: Path, name: str, study: "Study", record: dict[str, Any]) -> None:
     from w2sg.figures import to_svg
 
-    out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.svg").write_text(to_svg(study.figure), encoding="utf-8")
     study.figure.savefig(out / f"{name}.png", dpi=120)
     arrays = plain({key: np.atleast_1d(value) for key, value in study.arrays.items()})

@@ -26,6 +26,7 @@ ENOUGH = 0.005
 NEAR_CEILING = 0.01
 WORTH_IT = 0.015
 MOST_SEEDS_SHOWN = 50
+MOVES = "qv"  # where the spec moves nothing and something should
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Advice:
         unlabelled_points: Points that 5,000 more unlabelled rows add to the student.
         seeds: Seeds that show the forecast gain, ``None`` where no number or none up to 50 does.
         seeds_reason: How many seeds, or why no number, as a sentence.
-        hours: What these seeds cost; ``None`` where no time is known.
+        hours: What these seeds cost, or those of the spec where no number is given; ``None`` where
+            no time is known.
         hours_reason: Where the time comes from.
     """
 
@@ -145,7 +147,7 @@ def advise(
     label_points = 100 * (label_curve.at(n + MORE_LABELS) - label_curve.at(n))
     more_points = 100 * (big.at(big_n + MORE_UNLABELLED) - big.at(big_n))
     seeds, why = _seeds(observed, prediction, record, way)
-    hours, source = _hours(cost, seeds)
+    hours, source = _hours(cost, seeds or evidence.n_seeds)
     return Advice(
         way=way,
         as_good=tuple(as_good),
@@ -266,7 +268,7 @@ def _settings(
         ),
         Setting(
             "policy",
-            "head" if close else policy,
+            "head" if close else MOVES if policy == "head" else policy,
             "a head on frozen features already comes within a point of the forecast ceiling"
             if close
             else "frozen features leave a gap to the ceiling, so weights should move",
@@ -290,15 +292,17 @@ def _settings(
 
 
 def _worth(label_points: float, more_points: float) -> str:
-    labels = f"{MORE_LABELS} more labels add about {label_points:.1f} points"
-    rows = f"{MORE_UNLABELLED:,} more unlabelled texts about {more_points:.1f}"
-    if label_points > more_points:
+    of_labels, of_rows = (round(value, 1) + 0.0 for value in (label_points, more_points))
+    labels = f"{MORE_LABELS} more labels add about {of_labels:.1f} points"
+    rows = f"{MORE_UNLABELLED:,} more unlabelled texts about {of_rows:.1f}"
+    if of_labels > of_rows:
         head = f"{MORE_LABELS} more labels are worth more than {MORE_UNLABELLED:,} more unlabelled"
-    elif more_points > label_points:
+        tail = " texts"
+    elif of_rows > of_labels:
         head = f"{MORE_UNLABELLED:,} more unlabelled texts are worth more than {MORE_LABELS} more"
+        tail = " labels"
     else:
-        return f"Neither more labels nor more unlabelled texts show an effect: {labels}, {rows}."
-    tail = " texts" if label_points > more_points else " labels"
+        return f"More labels and more unlabelled texts are worth the same here: {labels}, {rows}."
     return f"{head}{tail}: {labels}, {rows}."
 
 
@@ -327,10 +331,11 @@ def _seeds(
     )
 
 
-def _hours(cost: Cost | None, seeds: int | None) -> tuple[float | None, str]:
+def _hours(cost: Cost | None, count: int) -> tuple[float | None, str]:
     if cost is None:
         return None, "no time of a training is known"
-    count = seeds or 3
     return cost.seconds * cost.trainings * count / 3600, (
-        f"{count} seeds × {cost.trainings} trainings × {cost.seconds:,.0f} s; {cost.source}"
+        f"{count} {'seed' if count == 1 else 'seeds'} × {cost.trainings} "
+        f"{'training' if cost.trainings == 1 else 'trainings'} × {cost.seconds:,.0f} s; "
+        f"{cost.source}"
     )

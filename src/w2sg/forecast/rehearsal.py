@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.diagnostics.balanced_rows import every_class_early, stratified_folds
 from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.ways import WAYS, fit_ways
@@ -137,31 +137,3 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
         penalty_error=by_penalty.mean(axis=1),
         held_out=held_out,
     )
-
-
-def stratified_folds(
-    labels: NDArray[np.int64], folds: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return the fold of each row; every class is spread evenly over the folds.
-
-    >>> fold = stratified_folds(np.array([0, 0, 1, 1]), 2, np.random.default_rng(0))
-    >>> sorted(fold[:2].tolist()), sorted(fold[2:].tolist())
-    ([0, 1], [0, 1])
-    """
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[order] = np.arange(len(labels)) % folds
-    return fold
-
-
-def every_class_early(
-    rows: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
-) -> NDArray[np.int64]:
-    """Return the rows in their order, but two of each class first.
-
-    >>> every_class_early(np.array([0, 1, 2, 3]), np.array([0, 0, 0, 1]), 2).tolist()
-    [0, 1, 3, 2]
-    """
-    first = np.concatenate([rows[labels[rows] == k][:2] for k in range(n_classes)])
-    return np.concatenate([first, rows[~np.isin(rows, first)]])

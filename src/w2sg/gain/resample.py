@@ -13,6 +13,8 @@ counted about three times. So each part is resampled with the law that fits its 
 * the item means B_i = X̄_i − X̄ carry σ_b²/n + σ_e²/(Sn). The interaction, which the seed part
   has already, is taken out of them (a matrix for several models, negative parts cut to zero), and
   they are drawn with replacement: multinomial counts, √(n/(n−1)) for the lost degree of freedom.
+  Where all seeds have exactly the same mean, as two runs of counts often do, the seed part has
+  nothing, and the interaction stays with the items.
 
 One draw of seeds and items serves all models, so that the anchors move with the student. The
 sum of a Student and a near-normal part is the fiducial law of Behrens and Fisher, which covers a
@@ -110,7 +112,8 @@ def _without_interaction(
     C^{½} (I − C^{-½} E C^{-½})₊^{½} C^{-½} takes C to C − E, with negative parts cut to zero.
     """
     n_seeds, n_items, n_models = values.shape
-    if n_seeds == 1:
+    tied = np.abs(by_seed).max() <= 1e-12 * np.abs(values).max()
+    if n_seeds == 1 or tied:
         return by_item
     means = values.mean(axis=(0, 1))
     rest = (values - means - by_seed[:, None, :] - by_item).reshape(-1, n_models)

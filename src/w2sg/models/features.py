@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.models.backbone import (
     Encoded,
     autocast,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 VERSION = 1
-Rows = Labelled | Unlabelled
 
 
 def pooled_features(
@@ -68,31 +66,6 @@ def pooled_features(
     return np.hstack([u, v, np.abs(u - v), u * v])
 
 
-def once_per_text(
-    features_of: Callable[[Rows], NDArray[np.float32]],
-) -> Callable[[Rows], NDArray[np.float32]]:
-    """Return a function that computes the features of a text once, however often it is asked.
-
-    Args:
-        features_of: Rows → features, shape (n, d).
-    """
-    known: dict[tuple[str, str | None], NDArray[np.float32]] = {}
-
-    def ask(rows: Rows) -> NDArray[np.float32]:
-        wanted = _contents(rows)
-        first = dict(zip(wanted, rows.ids, strict=True))
-        if new := [name for content, name in first.items() if content not in known]:
-            part = rows.take(new)
-            known.update(zip(_contents(part), features_of(part), strict=True))
-        return np.array([known[content] for content in wanted])
-
-    return ask
-
-
-def _contents(rows: Rows) -> list[tuple[str, str | None]]:
-    return list(zip(rows.texts, rows.pairs or (None,) * len(rows), strict=True))
-
-
 def _encode_all(
     model: str,
     texts: Sequence[str],
@@ -124,7 +97,9 @@ def _encode_all(
             if progress is not None:
                 progress(done, len(unique))
     if not np.isfinite(out).all():
-        raise ValueError(f"model {model!r} gives features that are not finite")
+        raise ValueError(
+            f"model {model!r} gives features that are not finite; check its weights and precision"
+        )
     row_of = {text: i for i, text in enumerate(unique)}
     return out[[row_of[text] for text in texts]]
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg._seeds import child_seed
+from w2sg.diagnostics.balanced_rows import stratified_folds
 from w2sg.diagnostics.softmax import as_probabilities, fit_softmax, softmax
 
 Kind = Literal["logistic", "ridge", "knn"]
@@ -294,7 +295,8 @@ def _folded_log_loss(x: FloatArray, t: FloatArray, lam: FloatArray, seed: int) -
     """Held-out log loss: all folds and penalties are one batch of fits."""
     if len(x) < 2 * FOLDS:
         raise ValueError(f"features must have {2 * FOLDS} rows to choose a penalty; set penalty")
-    fold = _stratified_folds(t.argmax(axis=1), seed)
+    rng = np.random.default_rng(child_seed(seed, "heads", "folds"))
+    fold = stratified_folds(t.argmax(axis=1), FOLDS, rng)
     training = (fold != np.arange(FOLDS)[:, None]).astype(float)
     heads = fit_heads(x, t, kind="logistic", penalties=lam, row_weights=training)
     losses = np.zeros(len(lam))
@@ -306,15 +308,6 @@ def _folded_log_loss(x: FloatArray, t: FloatArray, lam: FloatArray, seed: int) -
         log_sum = top + np.log(np.exp(logits - top[..., None]).sum(axis=-1))
         losses += (log_sum - (t[held] * logits).sum(axis=-1)).sum(axis=1)
     return losses / len(x)
-
-
-def _stratified_folds(labels: np.ndarray, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(child_seed(seed, "heads", "folds"))
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    fold = np.empty(len(labels), dtype=int)
-    fold[order] = np.arange(len(labels)) % FOLDS
-    return fold
 
 
 def _nearest_in_simplex(scores: FloatArray) -> FloatArray:

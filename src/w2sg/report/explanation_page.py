@@ -30,6 +30,7 @@ def render_explanation(found: "Explanation", spec: "Spec", trained: "Estimate") 
         *([100 * (getattr(c.change, end) or 0.0) for c in made] for end in FOREST),
         marked=[control.differs for control in made],
         axis_label="change of the gain, points",
+        form="+.1f",
     ) if made else None  # fmt: skip
     return (
         environment()

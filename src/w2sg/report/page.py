@@ -18,22 +18,33 @@ from w2sg.report.texts import clipped, label, visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from w2sg.diagnostics.controls import Explanation
     from w2sg.runs.execute import Outcome
 
 
-def render(outcome: "Outcome", forecast: Mapping[str, Any] | None = None) -> str:
+def render(
+    outcome: "Outcome",
+    forecast: Mapping[str, Any] | None = None,
+    explanation: "Explanation | None" = None,
+) -> str:
     """Return the page of a finished run as HTML; equal results give equal bytes.
 
     Args:
         outcome: The run as it lies in its store.
         forecast: What was forecast of it before.
+        explanation: Its controls on frozen features, where they were asked for.
     """
     page = collect(outcome)
-    return html(page, None if forecast is None else beside(forecast, page, _begun(outcome)))
+    paired = None if forecast is None else beside(forecast, page, _begun(outcome))
+    return html(page, paired, explanation)
 
 
-def html(page: PageData, forecast: "ForecastBeside | None" = None) -> str:
-    """Return the page of collected data as HTML, a forecast beside the outcome if there is one."""
+def html(
+    page: PageData,
+    forecast: "ForecastBeside | None" = None,
+    explanation: "Explanation | None" = None,
+) -> str:
+    """Return the page of collected data as HTML, with the forecast and the controls there are."""
     drawings = (
         figures.arms(page),
         figures.break_even(page),
@@ -46,6 +57,7 @@ def html(page: PageData, forecast: "ForecastBeside | None" = None) -> str:
     return templates.get_template("page.html").render(
         page=page,
         forecast=forecast,
+        explanation=explanation,
         answer=answer(page),
         figures={drawing.name: drawing for drawing in drawings if drawing is not None},
         script=script,

@@ -47,6 +47,7 @@ def curves(facts: dict[str, Any]) -> str:
     """
     found = facts["rehearsal"]
     figure, (left, right) = new_figure(1, 2, width=8.4, height=3.4)
+    right.sharey(left)  # alone, a row or two of the held-out labels would look like a trend
     n, big = found["n_sizes"], found["N_sizes"]
     student = found["student"]
     for name, values, colour in (

@@ -301,7 +301,7 @@ def reopen(spec: Spec, folder: Path) -> Outcome:
                 f"`w2sg run {folder / 'spec.toml'}`"
             )
         manifests[key] = manifest
-    calls = {key: Call(m.body["stage"], m.body, label=key) for key, m in manifests.items()}
+    calls = {key: Call(m.body["stage"], m.body, m.needs, label=key) for key, m in manifests.items()}
     return Outcome(
         spec=spec,
         plan=RunPlan(calls, record["roles"], record["n_naive"]),

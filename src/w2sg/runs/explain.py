@@ -22,9 +22,8 @@ from w2sg.stages import rehearsal_teacher, teacher_variants
 from w2sg.stages.pseudo_labels import transformed
 from w2sg.stages.teacher_variants import TeacherVariants
 
-VERSION = 2
+VERSION = 3
 UNTRAINED_SEED = 0
-PROBE_TOKENS = 256  # at which the stage of the probe teacher cuts its texts
 
 
 def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
@@ -114,12 +113,9 @@ def _spaces(
     if untrained:
         role = "untrained network"
         found["untrained"] = graph.features(seeds, role=role, untrained=UNTRAINED_SEED)
-    how: dict[str, int | None] = {"layers": teacher.layers}
-    if teacher.kind == "probe":
-        how["max_length"] = PROBE_TOKENS
-    for i, model in enumerate(models(teacher)):
-        name, role = ("weak", "teacher's") if i == 0 else (f"weak {i}", f"teacher's, model {i}")
-        found[name] = graph.features(seeds, model=model, role=role, **how)
+    for seed in seeds if teacher.kind in ("probe", "finetune") else ():
+        for i, key in enumerate(graph.teacher_features(seed, seeds)):
+            found[f"weak/{seed}/{i}"] = key
     return found
 
 
@@ -166,13 +162,13 @@ def _seed(
     )
 
     def rows(name: str) -> OnRows | None:
-        mine = [block for key, block in blocks.items() if key.split()[0] == name]
+        mine = [block for key, block in blocks.items() if f"{key}/".startswith(f"{name}/")]
         if not mine:
             return None
         on = [np.hstack([block.of(ids) for block in mine]) for ids in (unlabelled.ids, test.ids)]
         return OnRows(*on)
 
-    weak = rows("weak")
+    weak = rows(f"weak/{seed}")
     if spec.teacher.kind in ("tfidf", "sklearn"):
         texts = [*unlabelled.texts, *test.texts]
         pairs = None if unlabelled.pairs is None else [*unlabelled.pairs, *(test.pairs or ())]
@@ -219,7 +215,7 @@ def _variants(
             labelled, asked, estimator=several[0], folds=t.folds, seed=seed
         )
     if len(models(t)) == 1:
-        x = blocks["weak"]
+        x = blocks[f"weak/{seed}/0"]
         return teacher_variants.probe(
             (x.of(labelled.ids), x.of(parts.unlabelled.ids), x.of(test.ids)),
             labelled.labels,

@@ -171,7 +171,9 @@ class Graph:
         if t.kind == "probe":
             settings |= self.model_identity(*models(t))
             settings |= {"layers": t.layers, "precision": self.settings.precision}
-            given["models"] = models(t)
+            each = enumerate(self.teacher_features(seed, [seed]))
+            needs |= {f"features/{i}": key for i, key in each}
+            inputs |= {name: key for name, key in needs.items() if name != "data"}
         if t.kind == "finetune":
             lr, lr_head = strong_student.default_rates(t.policy)
             epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
@@ -331,8 +333,29 @@ class Graph:
             needs={f"data/{seed}": self.data[seed].key for seed in seeds},
             given={"model": model},
             role=role,
-            label="frozen features" if role == "features" else f"frozen features, {role}",
+            label="frozen features"
+            if role == "features"
+            else f"frozen features, {role.replace('/', ', seed ')}",
         )
+
+    def teacher_features(self, seed: int, seeds: Iterable[int]) -> list[str]:
+        """Add the features of a teacher's models, one key each.
+
+        A probe's are those of its own seed, on which its head stands; a fine-tuned teacher's stand
+        for it in forecasts and controls, of all `seeds` together.
+        """
+        t = self.spec.teacher
+        own = t.kind == "probe"
+        names = [f"teacher's{f', model {i}' if i else ''}" for i in range(len(models(t)))]
+        return [
+            self.features(
+                [seed] if own else seeds,
+                model=model,
+                role=f"{name}/{seed}" if own else name,
+                layers=t.layers,
+            )
+            for name, model in zip(names, models(t), strict=True)
+        ]
 
     def training_identity(self, settings: Settings) -> dict[str, Any]:
         """Return all settings of a training, the model by its weights instead of its place."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.parts import Parts
@@ -19,7 +20,7 @@ from w2sg.forecast.record import Record, packaged_record
 from w2sg.forecast.summary import summarise
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
-from w2sg.runs.payloads import Artifact, read_parts
+from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
@@ -28,7 +29,7 @@ from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher
 
-VERSION = 2
+VERSION = 3
 # forward and backward pass of a training step against one forward pass
 STEP_COST = 3.0
 
@@ -101,10 +102,11 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
         if manifest is not None and manifest.status == "done":
             tell(Event("cached", call, manifest=manifest))
             return Preflight(spec, manifest, store.folder(call.key))
+        weak = _weak_side(graph, seed)
         for needed in graph.calls.values():
             _ensure(run, needed)
         tell(Event("started", call))
-        evidence = _evidence(quick, graph, run, parts, features)
+        evidence = _evidence(quick, graph, run, parts, features, weak)
         cost = _cost(spec, store, run.manifests[features], facts[seed]["rows"], graph)
         found = forecast(
             evidence,
@@ -195,14 +197,28 @@ def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
     return Call("preflight", body, label="forecast")
 
 
-def _evidence(spec: Spec, graph: Graph, run: Execution, parts: Parts, features: str) -> Evidence:
-    stored = _artifact(run, features)
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
-    used = [*parts.labelled.ids, *parts.unlabelled.ids]
-    made = _teacher(spec, graph, run.context["tables"], parts)
+@dataclass(frozen=True)
+class _WeakSide:
+    """Keys of the run's own teacher, which preflight never trains, and of its model's features."""
+
+    teacher: str | None
+    features: tuple[str, ...]
+
+
+def _weak_side(graph: Graph, seed: int) -> _WeakSide:
+    t = graph.spec.teacher
+    if t.kind not in ("probe", "finetune"):
+        return _WeakSide(graph.teacher(seed), ())
+    features = tuple(graph.teacher_features(seed, [seed]))
+    # a fine-tuned one that was trained before is not asked either: a forecast stays what it was
+    return _WeakSide(graph.teacher(seed) if t.kind == "probe" else None, features)
+
+
+def _evidence(
+    spec: Spec, graph: Graph, run: Execution, parts: Parts, features: str, weak: _WeakSide
+) -> Evidence:
     t = spec.teacher
+    made = _teacher(spec, graph, run, parts, weak)
     if t.members > 1 and t.bootstrap:
         made = rehearsal_teacher.several(
             made,
@@ -211,12 +227,17 @@ def _evidence(spec: Spec, graph: Graph, run: Execution, parts: Parts, features: 
             combine=t.combine,
             seed=spec.run.seeds[0],
         )
+    if weak.teacher is not None:
+        ids, told = read_probabilities(_artifact(run, weak.teacher), "answers")
+        row_of = {name: i for i, name in enumerate(ids)}
+        told = told[[row_of[name] for name in parts.unlabelled.ids]]
+        made = replace(made, answers=np.vstack([made.answers[: len(parts.labelled)], told]))
     teacher = rehearsal_teacher.softened(
         made, labels=t.labels, temperature=t.temperature, shrink=t.shrink
     )
     return Evidence(
         parts.labelled.labels,
-        values[[row_of[name] for name in used]].astype(np.float64),
+        _features(run, features, parts),
         teacher.answers,
         refit=teacher.refit,
         weak=teacher.weak,
@@ -227,63 +248,68 @@ def _evidence(spec: Spec, graph: Graph, run: Execution, parts: Parts, features: 
     )
 
 
+def _features(run: Execution, key: str, parts: Parts) -> FloatArray:
+    """Return stored features of labelled and unlabelled rows."""
+    stored = _artifact(run, key)
+    values = np.load(stored.folder / "features.npy", allow_pickle=False)
+    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
+    row_of = {name: i for i, name in enumerate(ids)}
+    used = [*parts.labelled.ids, *parts.unlabelled.ids]
+    return values[[row_of[name] for name in used]].astype(np.float64)
+
+
 def _teacher(
-    spec: Spec, graph: Graph, tables: labelled_data.Tables, parts: Parts
+    spec: Spec, graph: Graph, run: Execution, parts: Parts, weak: _WeakSide
 ) -> RehearsalTeacher:
     t = spec.teacher
+    facts = {} if weak.teacher is None else run.manifests[weak.teacher].facts
+    # that of a cross-fitted teacher was chosen without some of the labels
+    penalty = None if t.cross_fit else facts.get("penalty")
     seed = spec.run.seeds[0]
     labelled, unlabelled = parts.labelled, parts.unlabelled
     texts = [*labelled.texts, *unlabelled.texts]
     pairs = None if labelled.pairs is None else [*labelled.pairs, *(unlabelled.pairs or ())]
     k = len(parts.label_names)
     if t.kind == "column":
-        columns = teacher_columns(t)
-        asked = (
-            (tables.main, labelled.unlabelled()),
-            (tables.unlabelled or tables.main, unlabelled),
-        )
-        told = [
-            weak_teacher.column(table.extra, parts.label_names, columns).predict(part)
-            for table, part in asked
-        ]
-        return RehearsalTeacher(np.vstack(told), None, None, None)
+        given = run.context["tables"].main.extra
+        told = weak_teacher.column(given, parts.label_names, teacher_columns(t))
+        return RehearsalTeacher(told.predict(labelled.unlabelled()), None, None, None)
     if t.kind in ("tfidf", "sklearn"):
-        fit = _tfidf(labelled, texts, pairs, k, t.folds, seed)
         if t.kind == "sklearn":
             fit = _sklearn(labelled, unlabelled, t, seed)
+        else:
+            fit = _tfidf(labelled, texts, pairs, k, t.folds, seed, penalty)
         return rehearsal_teacher.of_texts(texts, pairs, fit, len(labelled), seed=seed)
-    from w2sg.models.features import pooled_features
-
     note = "a head on the teacher's frozen features stands for the fine-tuned teacher"
-    each = []
-    for model in models(t):
-        x = pooled_features(
-            model,
-            texts,
-            pairs,
-            layers=t.layers,
-            max_length=graph.settings.max_length,
-            precision=graph.settings.precision,
-        )
-        made = rehearsal_teacher.of_features(
-            x.astype(np.float64),
+    each = [
+        rehearsal_teacher.of_features(
+            _features(run, key, parts),
             labelled.labels,
             k,
             seed=child_seed(seed, "folds"),
+            penalty=penalty if len(weak.features) == 1 else None,
             note=note if t.kind == "finetune" else None,
         )
-        each.append(made)
+        for key in weak.features
+    ]
     return rehearsal_teacher.together(each, combine=t.combine)
 
 
 def _tfidf(
-    labelled: Labelled, texts: list[str], pairs: list[str] | None, k: int, folds: int, seed: int
+    labelled: Labelled,
+    texts: list[str],
+    pairs: list[str] | None,
+    k: int,
+    folds: int,
+    seed: int,
+    penalty: float | None,
 ) -> rehearsal_teacher.Refit:
     from w2sg.models.baselines import fit_tfidf
 
-    penalty: list[float] = []  # chosen by the first fit, which has all labels
+    chosen = penalty  # where it was not chosen before: by the first fit, which has all labels
 
     def fit(seen: NDArray[np.int64]) -> NDArray[np.float64]:
+        nonlocal chosen
         model = fit_tfidf(
             [labelled.texts[i] for i in seen],
             labelled.labels[seen],
@@ -291,9 +317,9 @@ def _tfidf(
             n_classes=k,
             folds=folds,
             seed=child_seed(seed, "folds"),
-            penalty=penalty[0] if penalty else None,
+            penalty=chosen,
         )
-        penalty.append(model.penalty)
+        chosen = model.penalty
         return model.predict_proba(texts, pairs)
 
     return fit

@@ -1,9 +1,11 @@
 """How a call's weak teacher is fitted, alone or as one of several."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ from w2sg.runs.payloads import Artifact, read_parts, write_probabilities
 from w2sg.runs.store import digest
 from w2sg.stages import fine_tuned_teacher, weak_teacher
 from w2sg.stages.strong_student import Settings
+
+Rows = Labelled | Unlabelled
 
 
 def compute_teacher(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
@@ -64,26 +68,25 @@ def _fits(
         told = weak_teacher.column(given, parts.label_names, tuple(settings["columns"]))
         return (lambda labelled, *, seed, like=None: told,)
     if kind == "probe":
-        each: list[Any] = [partial(_features_of, call, context, m) for m in call.given["models"]]
-        if "members" in settings:
-            from w2sg.models.features import once_per_text
-
-            each = [once_per_text(features_of) for features_of in each]
+        stored = [key for name, key in call.needs.items() if name != "data"]
+        each = [_stored_features(context.load(key), parts) for key in stored]
         return tuple(partial(weak_teacher.probe, features_of=f) for f in each)
     return tuple(partial(_fine_tuned, call, context, how) for how in call.given["settings"])
 
 
-def _features_of(call: Call, context: Context, model: str, rows: Unlabelled) -> NDArray[Any]:
-    from w2sg.models.features import pooled_features
+def _stored_features(stored: Artifact, parts: Parts) -> Callable[[Rows], NDArray[Any]]:
+    """Return what looks features up by text: rows drawn again have ids of their own."""
+    values = np.load(stored.folder / "features.npy", allow_pickle=False)
+    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
+    row_of_id = {name: i for i, name in enumerate(ids)}
+    row_of: dict[tuple[str, str | None], int] = {}
+    for part in (parts.labelled, parts.unlabelled, parts.test):
+        row_of |= zip(_contents(part), (row_of_id[name] for name in part.ids), strict=True)
+    return lambda rows: values[[row_of[content] for content in _contents(rows)]]
 
-    return pooled_features(
-        model,
-        rows.texts,
-        rows.pairs,
-        layers=call.body["spec"]["layers"],
-        precision=call.body["spec"]["precision"],
-        progress=lambda done, total: context.progress("features", done, total, None),
-    )
+
+def _contents(rows: Rows) -> list[tuple[str, str | None]]:
+    return list(zip(rows.texts, rows.pairs or (None,) * len(rows), strict=True))
 
 
 def _fine_tuned(

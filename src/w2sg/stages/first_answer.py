@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
+from w2sg.diagnostics.balanced_rows import every_class_early
 from w2sg.gain import gain, pgr
 from w2sg.gain.break_even import Curve
 from w2sg.models.heads import fit_head
@@ -152,15 +153,9 @@ def _curve(data: SeedData, sizes: NDArray[np.int64], heads: _Heads) -> FloatArra
     x, y = data.labelled
     if data.hidden is not None:
         x, y = np.vstack([x, data.unlabelled]), np.concatenate([y, data.hidden])
-    order = _every_class_early(y, heads.n_classes)
+    order = every_class_early(np.arange(len(y)), y, heads.n_classes)
     rows = []
     for n in sizes:
         head = heads.fit(f"curve at {n}", x[order[:n]], y[order[:n]])
         rows.append((head.predict_proba(data.test[0]).argmax(axis=1) == data.test[1]).astype(float))
     return np.stack(rows)
-
-
-def _every_class_early(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Rows in their own order, but two of each class first, so that every size has every class."""
-    first = np.concatenate([np.flatnonzero(labels == k)[:2] for k in range(n_classes)])
-    return np.concatenate([first, np.setdiff1d(np.arange(len(labels)), first)])

@@ -65,6 +65,7 @@ def of_features(
     n_classes: int,
     *,
     seed: int,
+    penalty: float | None = None,
     note: str | None = None,
 ) -> RehearsalTeacher:
     """Return a logistic head on frozen features, its penalty chosen once with all labels.
@@ -74,15 +75,19 @@ def of_features(
         labels: Class numbers of the labelled rows, (n,).
         n_classes: K.
         seed: Of the folds that choose the penalty.
+        penalty: What was chosen before.
         note: What the features stand for, if not the teacher's own.
     """
     from w2sg.models.heads import fit_head
 
-    chosen = fit_head(features[: len(labels)], labels, n_classes=n_classes, seed=seed)
-    penalty = float(getattr(chosen, "penalty"))  # noqa: B009 - a head of kind logistic has one
+    chosen: Any = fit_head(
+        features[: len(labels)], labels, n_classes=n_classes, penalty=penalty, seed=seed
+    )
 
     def refit(seen: NDArray[np.int64]) -> FloatArray:
-        head = fit_head(features[seen], labels[seen], n_classes=n_classes, penalty=penalty)
+        head = fit_head(
+            features[seen], labels[seen], n_classes=n_classes, penalty=float(chosen.penalty)
+        )
         return head.predict_proba(features)
 
     return RehearsalTeacher(chosen.predict_proba(features), refit, features, note)

@@ -1,10 +1,13 @@
 """Predictions, their calibration, the verdict and the advice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from forecast_problems import noisy_column, weak_probe
 
 from w2sg.forecast import Evidence, Record, RecordedCell, forecast
+from w2sg.forecast.advice import Cost, _worth
 from w2sg.forecast.observed import Contest, Observed, root_curve
 from w2sg.forecast.prediction import NORMAL, predict
 from w2sg.forecast.ways import WAYS
@@ -99,6 +102,25 @@ def test_advice_counts_and_theory_are_there():
     anchored = [r for r in found.overlay.residuals if r.anchored]
     for row in anchored:  # the theory goes through the point that its noise was taken from
         assert row.theory == pytest.approx(row.measured)
+
+
+def test_advice_does_not_contradict_itself():
+    """Catches "worth more" of two equal numbers, and a head where the weights should move."""
+    assert "worth the same" in _worth(0.04, -0.04)
+    assert _worth(1.6, 0.0).startswith("100 more labels are worth more than 5,000 more unlabelled")
+    assert _worth(0.0, 1.6).startswith("5,000 more unlabelled texts are worth more than 100 more")
+    found = forecast(weak_probe(), record=Record(), policy="head")
+    policy = next(s for s in found.advice.settings if s.name == "policy")
+    assert policy.measured == (policy.value == "head")
+
+
+def test_hours_without_a_number_of_seeds_are_those_of_the_spec():
+    """Catches three seeds that nobody asked for."""
+    evidence = replace(weak_probe(), n_test=20, n_seeds=5)
+    advice = forecast(evidence, record=Record(), cost=Cost(7200.0, 2, "measured")).advice
+    assert advice.seeds is None
+    assert advice.hours == pytest.approx(20)
+    assert advice.hours_reason.startswith("5 seeds × 2 trainings × 7,200 s")
 
 
 def test_pgr_is_withheld_without_a_gap():

@@ -51,6 +51,21 @@ def test_items_alone_give_the_normal_interval():
         assert (result.high - result.low) / 2 == pytest.approx(half, rel=0.03)
 
 
+def test_seeds_that_tie_leave_the_noise_to_the_items():
+    """Catches an interval of no width: two runs of one more right answer each, on other rows.
+
+    Their seed means are equal, so the spread of (seed, item) is to be seen in the items alone;
+    the other road is the t interval of the item means.
+    """
+    rng = np.random.default_rng(0)
+    changed = np.array([1] * 12 + [-1] * 11 + [0] * 177)
+    change = np.stack([rng.permutation(changed) for _ in range(2)]).astype(float)
+    items = change.mean(axis=0)
+    low, high = stats.t.interval(0.95, 199, loc=items.mean(), scale=stats.sem(items))
+    result = gain(np.zeros_like(change), change, n_replicates=40_000)
+    assert (result.low, result.high) == pytest.approx((low, high), abs=0.03 * (high - low))
+
+
 def test_interaction_is_counted_once():
     """Catches the plain crossed bootstrap, which counts noise of (seed, item) about three times.
 

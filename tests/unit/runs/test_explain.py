@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import pytest
 import w2sg
 from w2sg.cli.errors import explained
 from w2sg.cli.explain import explain as command
+from w2sg.cli.explain import show
+from w2sg.cli.report import report
 from w2sg.models.features import pooled_features
 
 NAMES = [
@@ -133,6 +137,31 @@ def test_command_prints_and_writes(result, found, tmp_path, capsys):
     capsys.readouterr()
     assert explained(lambda: command(result.folder, as_json=True)) == 0
     assert json.loads(capsys.readouterr().out)["n_items"] == 60
+
+
+def test_a_report_made_afterwards_shows_the_controls(result, found, tmp_path):
+    """Catches an explanation that only the command knows, and a page that only a run can make."""
+    reopened = w2sg.open_result(result.folder)
+    assert found == reopened.explanation
+    page = tmp_path / "report.html"
+    assert explained(lambda: report(result.folder, out=page)) == 0
+    page = page.read_text()
+    assert "Why did it gain?" in page
+    assert all(f'<th scope="row">{name}</th>' in page for name in NAMES)
+    (result.folder / "explanation.json").unlink()
+    assert "Why did it gain?" not in result.report(tmp_path / "report.html").read_text()
+
+
+def test_stars_stay_beside_their_change(found, result):
+    """Catches a table in which a narrow terminal breaks a change from its star."""
+    from rich.console import Console
+
+    changed = [replace(c, differs=True) for c in found.controls]
+    console = Console(width=80, record=True, file=StringIO())
+    show(replace(found, controls=tuple(changed)), result.gain, console)
+    rows = [line for line in console.export_text().splitlines() if line.rstrip().endswith("*")]
+    assert len(rows) == len(NAMES)
+    assert all("]" in row for row in rows)
 
 
 def test_bad_input_is_refused_with_status_2(result, tmp_path, capsys):

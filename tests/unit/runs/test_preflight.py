@@ -9,6 +9,7 @@ import pytest
 
 import w2sg
 from w2sg.cli.errors import explained
+from w2sg.runs.payloads import read_probabilities
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,35 @@ def test_second_call_computes_nothing(spec, found):
     again = w2sg.preflight(spec, watch=lambda event: events.append(event.state))
     assert again.manifest == found.manifest
     assert set(events) == {"cached"}
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [{}, {"cross_fit": 3}, {"members": 2, "labels": "hard"}, {"kind": "probe", "layers": 1}],
+)
+def test_run_and_preflight_share_one_teacher(spec, tiny_model, tmp_path, teacher):
+    """Catches a teacher that is fitted twice, and a rehearsal on other labels than the run's."""
+    if "layers" in teacher:
+        teacher = {**teacher, "model": str(tiny_model)}
+    run = {**spec["run"], "store": str(tmp_path), "preview": False, "references": []}
+    tables = {**spec, "teacher": teacher, "run": run}
+    found = w2sg.preflight(tables)
+    states = {}
+    result = w2sg.run(tables, watch=lambda e: states.setdefault(e.call.label, e.state))
+    assert states["teacher, seed 0"] == "cached"
+    assert states.get("frozen features, teacher's, seed 0", "cached") == "cached"
+    told = result.outcome.of_role("pseudo_labels of teacher/0")
+    ids, pseudo = read_probabilities(told, "pseudo_labels")
+    assert len(ids) == found.facts["rows"]["unlabelled"]
+    spaces, share = (
+        found.facts["spaces"],
+        np.bincount(pseudo.argmax(axis=1), minlength=2) / len(ids),
+    )
+    assert spaces["shares"] == pytest.approx(share.tolist(), rel=1e-12)
+    assert spaces["confidence"] == pytest.approx(pseudo.max(axis=1).mean(), rel=1e-9)
+    again = []
+    w2sg.preflight(tables, watch=lambda event: again.append(event.state))
+    assert set(again) == {"cached"}
 
 
 def test_test_labels_play_no_part(spec, found, tmp_path):
@@ -101,3 +131,17 @@ def test_too_few_labels_are_refused_with_status_2(spec, tmp_path, capsys):
     status = explained(lambda: preflight(path, set=("data.n_labelled=12",)))
     assert status == 2
     assert re.search(r"class '\w+' has \d labels", capsys.readouterr().err)
+
+
+def test_record_fits_a_terminal_of_80_columns(monkeypatch, capsys):
+    """Catches names cut until cells cannot be told apart, and rows of several lines."""
+    from w2sg.cli.preflight import preflight
+    from w2sg.forecast.record import packaged_record
+
+    monkeypatch.setenv("COLUMNS", "80")
+    assert preflight(record=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for cell in packaged_record().cells:
+        row = next(line for line in lines if line.strip().startswith(f"{cell.name} "))
+        assert re.search(r"[-+]\d+\.\d – [-+]\d+\.\d .* \d+\.\d$", row.rstrip())

@@ -11,7 +11,6 @@ from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.splits import divide
 from w2sg.data.synthetic import word_table
 from w2sg.models.baselines import fit_estimator, fit_tfidf
-from w2sg.models.features import once_per_text
 from w2sg.stages import weak_teacher
 from w2sg.stages.pseudo_labels import make
 from w2sg.stages.weak_teacher import Teacher, column, predictions
@@ -238,17 +237,3 @@ def test_equal_members_and_excluded_classes_are_refused():
     apart = weak_teacher.ensemble([sure], combine="dual", **common)
     with pytest.raises(ValueError, match=r'exactly 0 needs teacher\.combine = "primal"'):
         apart(rows, seed=seed).predict(ROWS)
-
-
-def test_features_are_computed_once_for_all_members():
-    asked = []
-
-    def features_of(rows):
-        asked.extend(rows.texts)
-        return np.array([[float(len(text))] for text in rows.texts], dtype=np.float32)
-
-    once = once_per_text(features_of)
-    rows = Labelled(("a", "b", "c"), ("x", "yy", "x"), [0, 1, 0], NAMES)
-    assert once(rows).ravel().tolist() == [1, 2, 1]
-    assert once(weak_teacher.copied(rows, np.array([1, 1, 2]))).ravel().tolist() == [2, 2, 1]
-    assert sorted(asked) == ["x", "yy"]

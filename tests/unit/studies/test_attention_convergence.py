@@ -6,7 +6,8 @@ from scipy import stats
 from subprocesses import run_python
 
 from w2sg.studies.attention import convergence
-from w2sg.studies.attention.convergence import Curve, relative, settings, steps_to, study
+from w2sg.studies.attention.convergence import TRAININGS, relative, settings, study
+from w2sg.studies.attention.curve import Curve, steps_to
 
 WITHOUT_TORCH = """
 import sys
@@ -102,6 +103,44 @@ def test_runs_that_never_arrive_are_told_and_decide_nothing():
     for claim in by_words(found, "best equal rate"):
         assert not claim.holds
         assert "reached by 0 of 5, control 5" in claim.found
+
+
+def test_a_stopped_study_goes_on_where_it_was(tmp_path, monkeypatch):
+    """Catches a study that starts anew, mixes up curves, or trips over a line cut by the stop."""
+    measure = simulated(lambda q, v: 60 * v)
+    calls = []
+
+    def stopping(lr_q, lr_v, seed):
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        calls.append((lr_q, lr_v, seed))
+        return measure(lr_q, lr_v, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        study(measure=stopping, folder=tmp_path)
+    file = tmp_path / TRAININGS
+    assert len(file.read_text().splitlines()) == 20
+    with file.open("a") as out:
+        out.write('{"of": {"mod')
+    rest, lines = [], []
+
+    def counting(*given):
+        rest.append(given)
+        return measure(*given)
+
+    found = study(measure=counting, folder=tmp_path, tell=lines.append)
+    assert not set(calls) & set(rest)
+    assert len(lines) == len(calls) + len(rest) == len(file.read_text().splitlines()) == 53
+    assert lines[0].startswith("training 1 of 53, ")
+    assert "kept from before" in lines[19]
+    whole = study(measure=measure)
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+    assert found.claims == whole.claims
+    monkeypatch.setattr(convergence, "N_TRAIN", 64)  # other curves than those kept
+    again = []
+    study(measure=lambda *given: again.append(given) or measure(*given), folder=tmp_path)
+    assert len(again) == 53
 
 
 def test_a_training_is_a_function_of_its_seed(monkeypatch):

@@ -237,6 +237,9 @@ def test_any_set_of_roles_on_a_fused_layer(roles, name):
     [
         ({"roles": "qx"}, r"roles must be 'full', 'head', or any of q, k, v, o"),
         ({"roles": ""}, r"roles must be .* got none"),
+        ({"roles": None}, r"roles must be .* got None"),
+        ({"roles": "head", "head": ()}, r"head=\(\) leaves roles='head' nothing to train"),
+        ({"method": "lora", "rank": 2.5}, r"rank must be a whole number, got 2.5"),
         ({"roles": "qq"}, r"roles must name each role once"),
         ({"roles": ["q", "head"]}, r"got \['q', 'head'\]"),
         ({"roles": ["gate"]}, r"no attention layer of .* has the role 'gate'; 2 layers"),
@@ -259,8 +262,22 @@ def test_refusals_say_what_exists(arguments, message):
 
 
 def test_bare_encoder_has_no_head_to_train_alone():
-    with pytest.raises(ValueError, match=r"BertModel has no task head .* head=\('embeddings'"):
+    with pytest.raises(ValueError, match=r"BertModel has no task head .* modules are 'embeddings'"):
         apply(tiny("bert").bert, "head")
+
+
+@pytest.mark.parametrize("decay", [-0.1, float("nan")])
+def test_decay_that_is_none_is_refused(decay):
+    """Catches weights that grow, or become NaN in the first step: AdamW does not look at groups."""
+    with pytest.raises(ValueError, match="weight_decay must be"):
+        apply(tiny("bert"), "qv").make_optimizer(weight_decay=decay)
+
+
+def test_rates_are_floats():
+    """Catches a ratio of another type that breaks the first multiplication, or repeats a text."""
+    rates = apply(tiny("bert"), "qv", ratio="2", lr=1).rates
+    assert (rates.ratio, rates.lr, rates.lr_head) == (2.0, 1.0, 1.0)
+    assert all(type(x) is float for x in (rates.ratio, rates.lr, rates.lr_head))
 
 
 def test_second_policy_on_adapters_is_refused():

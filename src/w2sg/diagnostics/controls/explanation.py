@@ -330,7 +330,7 @@ def _points(value: Estimate) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return f"{100 * (value or 0.0):+.1f}"
+    return f"{round(100 * (value or 0.0), 1) + 0.0:+.1f}"  # no minus before zero
 
 
 def _ends(name: str, value: Estimate) -> dict[str, float | None]:

@@ -14,9 +14,11 @@ FIGURES = {
     "DESK": ("desk", "Roles and rates at desk scale (needs torch)"),
     "CONVERGENCE": ("convergence", "Steps to a fixed loss against the ratio (needs torch)"),
 }
+# takes folder= and tell=: half an hour of one core, resumed where it was stopped
+LONG = ("CONVERGENCE",)
 
 
-def figure_study(name: str) -> Callable[[], Study]:
+def figure_study(name: str) -> Callable[..., Study]:
     """Return the function that makes one figure, its module loaded now.
 
     >>> callable(figure_study("CONVERGENCE"))

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from w2sg.data.sources import read_table
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
 from w2sg.models.backbone import encode, load_classifier, resolve_precision
+from w2sg.studies.attention.curve import Curve, steps_to
+from w2sg.studies.attention.kept import Kept, Measure, Tell
 from w2sg.studies.study import Claim, Study
 from w2sg.train.finetune import finetune
 from w2sg.train.policies import apply
@@ -42,9 +44,9 @@ EQUAL_RATES = (3e-4, 1e-3, 2e-3, 4e-3)
 RATIOS = {"base": (2.0, 4.0, 8.0), "mean": (2.0, 4.0, 8.0), "both": (2.0, 4.0)}
 SEEDS, CHOICE_SEEDS = (0, 1, 2, 3, 4), (100, 101)
 MOST_WORDS, N_TRAIN, N_HELD_OUT = 10, 1000, 200
-WINDOW = 8  # batches that the training loss is averaged over
 LOSSES = ("training", "held-out")
 LEVEL = 0.95
+TRAININGS = "CONVERGENCE.trainings.jsonl"
 
 
 @dataclass(frozen=True)
@@ -64,34 +66,6 @@ class Setting:
     lr_v: float
 
 
-@dataclass(frozen=True)
-class Curve:
-    """The losses of one training.
-
-    Attributes:
-        training: Loss of each batch, shape (steps,).
-        held_out: Loss on held-out rows, shape (measurements,).
-        held_out_steps: Steps after which it was measured, shape (measurements,).
-        step_seconds: Median time of a step, measurements not included.
-    """
-
-    training: FloatArray
-    held_out: FloatArray
-    held_out_steps: FloatArray
-    step_seconds: float
-
-    def of(self, loss: str) -> tuple[FloatArray, FloatArray]:
-        """Return steps and values of a loss; that of training as a trailing mean of batches."""
-        if loss == "held-out":
-            return self.held_out_steps, self.held_out
-        window = min(WINDOW, len(self.training))
-        values = np.convolve(self.training, np.full(window, 1 / window), mode="valid")
-        return np.arange(window, len(self.training) + 1, dtype=np.float64), values
-
-
-Measure = Callable[[float, float, int], Curve]
-
-
 def settings(best: float) -> tuple[Setting, ...]:
     """Return the pairs of rates around the best equal rate, that one first.
 
@@ -105,24 +79,6 @@ def settings(best: float) -> tuple[Setting, ...]:
         "both": lambda r: (r * best, r * best),
     }
     return (first, *(Setting(d, r, *rates[d](r)) for d, some in RATIOS.items() for r in some))
-
-
-def steps_to(steps: FloatArray, values: FloatArray, target: float) -> float:
-    """Return the step at which a loss first reaches a target, infinity if it never does.
-
-    Between two measurements the loss is a straight line.
-
-    >>> steps_to(np.array([10.0, 20.0]), np.array([0.8, 0.4]), 0.6)
-    15.0
-    """
-    below = np.flatnonzero(values <= target)
-    if not len(below):
-        return float("inf")
-    i = int(below[0])
-    if i == 0:
-        return float(steps[0])
-    share = (values[i - 1] - target) / (values[i - 1] - values[i])
-    return float(steps[i - 1] + share * (steps[i] - steps[i - 1]))
 
 
 def relative(steps: FloatArray, control: FloatArray, level: float) -> tuple[float, float, float]:
@@ -141,16 +97,26 @@ def relative(steps: FloatArray, control: FloatArray, level: float) -> tuple[floa
     return tuple(float(np.exp(logs.mean() + sign * half)) for sign in (0, -1, 1))  # pyright: ignore
 
 
-def study(seeds: Sequence[int] = SEEDS, measure: "Measure | None" = None) -> Study:
+def study(
+    seeds: Sequence[int] = SEEDS,
+    measure: Measure | None = None,
+    *,
+    folder: Path | None = None,
+    tell: Tell = lambda _: None,
+) -> Study:
     """Train every setting with every seed and return steps to the two losses, drawn and judged.
 
     Args:
         seeds: Seeds of rows, order and head, at least two.
         measure: Trains once with η_Q, η_V and a seed; MiniLM on the packaged tweets if ``None``.
+        folder: Where finished trainings are kept, and found again; nothing is if ``None``.
+        tell: Called with a line after each training.
 
     Source: the claim is the second of arXiv 2410.02247; the control is ours.
     """
-    measure = measure or trained
+    total = len(EQUAL_RATES) * len(CHOICE_SEEDS) + len(settings(1.0)) * len(seeds)
+    file = None if folder is None else folder / TRAININGS
+    measure = Kept(measure or trained, _identity(), total, file, tell)
     lowest = [
         np.mean([measure(lr, lr, s).held_out.min() for s in CHOICE_SEEDS]) for lr in EQUAL_RATES
     ]
@@ -226,6 +192,14 @@ def trained(lr_q: float, lr_v: float, seed: int) -> Curve:
         held_out_steps=np.array([row["step"] for row in measured], dtype=np.float64),
         step_seconds=float(np.median(np.diff(clock))),
     )
+
+
+def _identity() -> dict[str, Any]:
+    """What the curve of a pair of rates and a seed depends on besides."""
+    return {
+        "model": MODEL, "head_rate": HEAD_RATE, "n_train": N_TRAIN, "n_held_out": N_HELD_OUT,
+        "most_words": MOST_WORDS, "precision": resolve_precision("auto"),
+    }  # fmt: skip
 
 
 def _rows(seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:

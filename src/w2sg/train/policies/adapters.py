@@ -29,7 +29,7 @@ def add_adapters(
         The PEFT configuration used.
 
     Raises:
-        ValueError: A rank or alpha is missing for a role, or is not positive.
+        ValueError: A rank or alpha is missing for a role or not positive, or a rank not whole.
     """
     import peft
 
@@ -39,7 +39,7 @@ def add_adapters(
             target_modules=list(targets), feedforward_modules=[], **dict(options)
         )
     else:
-        ranks = {role: _by_role("rank", rank, role) for role in set(targets.values())}
+        ranks = {role: _whole(_by_role("rank", rank, role)) for role in set(targets.values())}
         scales = {
             role: ranks[role] if alpha is None else _by_role("alpha", alpha, role) for role in ranks
         }
@@ -101,6 +101,12 @@ def _joined(
     whole = join_rows({r: t.detach() for r, t in parts.items() if t is not None}, split.layout)
     turned = split.transposed and leaf == "weight"
     return {f"{name}.{leaf}": whole.T.contiguous() if turned else whole}
+
+
+def _whole(rank: Any) -> int:
+    if rank != int(rank):
+        raise ValueError(f"rank must be a whole number, got {rank}")
+    return int(rank)
 
 
 def _by_role(name: str, value: Any, role: str) -> Any:

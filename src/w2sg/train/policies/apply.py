@@ -131,15 +131,17 @@ def _rates(
 ) -> Rates:
     lr_head = lr if lr_head is None else lr_head
     values = {"ratio": ratio, "lr": lr, "lr_head": lr_head, "loraplus_ratio": loraplus_ratio}
-    for name, value in values.items():
-        as_floats(name, value, low=0.0, open_low=True, ndim=0)
+    checked = {
+        name: float(as_floats(name, value, low=0.0, open_low=True, ndim=0))
+        for name, value in values.items()
+    }
     published = {True: "ijcai", False: None}.get(paper_exact, paper_exact)  # pyright: ignore
     if published is not None and published not in PUBLISHED:
         raise ValueError(
             f"paper_exact must be True, False, or one of {', '.join(PUBLISHED)}, "
             f"got {paper_exact!r}"
         )
-    return Rates(lr, lr_head, ratio, loraplus_ratio, decouple_weight_decay, published)
+    return Rates(**checked, decouple_weight_decay=decouple_weight_decay, paper_exact=published)
 
 
 def _to_split(picked: Selection, method: str, ratio: float) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from w2sg._arrays import as_floats
 from w2sg.train.policies.labels import Label
 
 PUBLISHED = ("ijcai", "v1")
@@ -73,8 +74,9 @@ def param_groups(
         weight_decay: Decay of matrices; vectors never decay, outside ``paper_exact``.
 
     Raises:
-        ValueError: Nothing trains, or a trainable parameter has no label.
+        ValueError: Nothing trains, a trainable parameter has no label, or a negative decay.
     """
+    as_floats("weight_decay", weight_decay, low=0.0, ndim=0)
     trains = {n: p for n, p in model.named_parameters() if p.requires_grad}
     if not trains:
         raise ValueError("no parameter of the model is trainable; apply a policy first")

@@ -50,12 +50,14 @@ def parse_roles(roles: str | Iterable[str]) -> tuple[str, ...]:
     >>> parse_roles("kv"), parse_roles("full"), parse_roles(["q", "gate"])
     (('k', 'v'), ('full',), ('q', 'gate'))
     """
+    allowed = f"'full', 'head', or any of {', '.join(ROLES)}, such as 'qv'"
+    if not isinstance(roles, Iterable):
+        raise ValueError(f"roles must be {allowed}, got {roles!r}")
     if isinstance(roles, str):
         # "kv" is K and V; weights that serve as both are chosen by the list ["kv"]
         names = (roles,) if roles in (*WHOLE, "gate") else tuple(roles)
     else:
         names = tuple(roles)
-    allowed = f"'full', 'head', or any of {', '.join(ROLES)}, such as 'qv'"
     if not names:
         raise ValueError(f"roles must be {allowed}, got none")
     unknown = [n for n in names if n not in (*ROLES, *WHOLE)]
@@ -96,10 +98,14 @@ def select(
         raise ValueError(f"shared_kv must be 'error', 'skip' or 'train', got {shared_kv!r}")
     sites = find_attention(model)
     tail = _head(model, sites, head)
+    if names == ("head",) and head is not None and not tail:
+        raise ValueError(
+            f"head={head!r} leaves roles='head' nothing to train; modules are {_top(model)}"
+        )
     if names == ("head",) and not tail:
         raise ValueError(
             f"{type(model).__name__} has no task head that can be told from its body; name its "
-            f"parameters with head=…, for example head=({_top(model)},)"
+            f"parameters with head=[…]; modules are {_top(model)}"
         )
     if names[0] in WHOLE:
         if layers is not None or kinds is not None:
@@ -169,4 +175,6 @@ def _head(
 
 
 def _top(model: nn.Module) -> str:
-    return ", ".join(repr(name) for name, _ in model.named_children())
+    return ", ".join(
+        repr(n) for n, m in model.named_children() if any(True for _ in m.parameters())
+    )
