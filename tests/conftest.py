@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# how long an example takes says how busy the machine is
+hypothesis.settings.register_profile("w2sg", deadline=None)
+hypothesis.settings.load_profile("w2sg")
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it: no test reaches for the hub
 

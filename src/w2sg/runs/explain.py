@@ -24,7 +24,6 @@ from w2sg.stages.teacher_variants import TeacherVariants
 
 VERSION = 2
 UNTRAINED_SEED = 0
-PROBE_TOKENS = 256  # at which the stage of the probe teacher cuts its texts
 
 
 def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
@@ -115,10 +114,9 @@ def _spaces(
         role = "untrained network"
         found["untrained"] = graph.features(seeds, role=role, untrained=UNTRAINED_SEED)
     if teacher.kind in ("probe", "finetune"):
-        how: dict[str, int | None] = {"layers": teacher.layers}
-        if teacher.kind == "probe":
-            how["max_length"] = PROBE_TOKENS
-        found["weak"] = graph.features(seeds, model=teacher.model, role="teacher's", **how)
+        found["weak"] = graph.features(
+            seeds, model=teacher.model, role="teacher's", layers=teacher.layers
+        )
     return found
 
 

@@ -73,10 +73,7 @@ class Graph:
         self.n_naive = 0
         self.said: dict[str, str] = {}  # key of pseudo-labels → identity of what they say
         self.objects: dict[str, Any] = {}
-        if isinstance(spec.student.loss, str):
-            losses.get(spec.student.loss)  # refuse a wrong name before anything is computed
-        for policy in (spec.student.policy, spec.teacher.policy):
-            parse_roles(policy)
+        refuse_unknown(spec)
         if spec.run.preview:
             self.first_answer()
 
@@ -170,6 +167,7 @@ class Graph:
         if t.kind == "probe":
             settings |= self.model_identity(t.model)
             settings |= {"layers": t.layers, "precision": self.settings.precision}
+            settings["max_length"] = self.settings.max_length
             given["model"] = t.model
         if t.kind == "finetune":
             lr, lr_head = strong_student.default_rates(t.policy)
@@ -310,8 +308,7 @@ class Graph:
             seeds: The seeds.
             model: Of which model; the student's by default.
             role: Role of the features.
-            how: ``layers``, ``untrained`` or ``max_length`` of `pooled_features`, where not as
-                usual.
+            how: ``layers`` or ``untrained`` of `pooled_features`, where not as usual.
         """
         model = model or self.settings.model
         settings = {
@@ -360,6 +357,23 @@ class Graph:
         from w2sg.models.backbone import fingerprint
 
         return {"model": fingerprint(model)}
+
+
+def refuse_unknown(spec: Spec) -> None:
+    """Refuse what names no loss and no policy, before anything is read or computed.
+
+    Raises:
+        ValueError: There is no such loss or policy.
+    """
+    if isinstance(spec.student.loss, str):
+        losses.get(spec.student.loss)
+    elif not isinstance(given := spec.student.loss.value, losses.Loss | None):
+        raise ValueError(
+            f"student.loss must be a name or a w2sg.losses.Loss, got {type(given).__name__}; "
+            "w2sg.losses.Loss makes one of a function of logits, targets and context"
+        )
+    for policy in (spec.student.policy, spec.teacher.policy):
+        parse_roles(policy)
 
 
 def _identity(name: str, value: Named) -> dict[str, str | None]:

@@ -80,6 +80,7 @@ def _features_of(call: Call, context: Context, rows: Unlabelled) -> NDArray[Any]
         rows.texts,
         rows.pairs,
         layers=call.body["spec"]["layers"],
+        max_length=call.body["spec"]["max_length"],
         precision=call.body["spec"]["precision"],
         progress=lambda done, total: context.progress("features", done, total, None),
     )

@@ -15,7 +15,7 @@ from w2sg.diagnostics.ledger import ledger
 from w2sg.gain import Estimate, gain, gap, opr, pgr
 from w2sg.gain.break_even import Curve, break_even
 
-VERSION = 2
+VERSION = 3
 WAYS = ("teacher", "strong_on_labelled", "student", "self_training", "student_then_labels", "mixed")
 N_EXAMPLES = 8
 
@@ -141,11 +141,19 @@ def _metrics(
         several.pop("auroc")  # a class without test rows has no area
     by_seed = {name: [float(f(q, labels)) for q in p] for name, f in several.items()}
     return {
-        "accuracy": asdict(gain(np.zeros_like(correct), correct, **told)),
+        "accuracy": _share(gain(np.zeros_like(correct), correct, **told)),
         "auroc": None,
         **{name: float(np.mean(values)) for name, values in by_seed.items() if name != "accuracy"},
         "by_seed": by_seed,
     }
+
+
+def _share(found: Estimate) -> dict[str, Any]:
+    """A mean of zeros and ones; the ends of a symmetric interval may lie beyond them."""
+    low, high = (
+        None if end is None else min(max(end, 0.0), 1.0) for end in (found.low, found.high)
+    )
+    return {**asdict(found), "low": low, "high": high}
 
 
 def _estimate(

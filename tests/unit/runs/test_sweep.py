@@ -12,6 +12,7 @@ import pytest
 from tiny import tables
 
 import w2sg
+from w2sg.losses import Loss
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store
 from w2sg.spec import load
@@ -248,6 +249,6 @@ def test_workers_give_the_same_results_and_a_killed_one_is_replaced(finished, tm
 
 def test_an_object_of_the_running_script_is_refused_by_workers(copied):
     spec, _ = copied
-    local = w2sg.Named(lambda *_: None, name="mine", version="1")
+    local = w2sg.Named(Loss("mine", lambda *_: None), name="mine", version="1")
     with pytest.raises(ValueError, match="cannot be sent to another process"):
         run_sweep({**spec, "grid": {"student.loss": ["ce", local]}}, workers=2)
