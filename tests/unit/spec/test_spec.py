@@ -135,13 +135,14 @@ def test_overrides():
 
 NUMBER = st.floats(1e-9, 9.0, exclude_min=True)
 WORD = st.text(min_size=1).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
+SEED = st.integers(-(2**63), 2**63 - 1)
 SPECS = st.fixed_dictionaries(
     {
         "data": st.fixed_dictionaries(
             {"path": WORD},
             optional={
                 "text": WORD, "group": st.none() | WORD, "split": st.none() | WORD,
-                "split_seed": st.integers(-(2**70), 2**70), "n_labelled": st.integers(1, 10**9),
+                "split_seed": SEED, "n_labelled": st.integers(1, 10**9),
                 "duplicates": st.sampled_from(["report", "drop"]),
             },
         ),
@@ -161,7 +162,7 @@ SPECS = st.fixed_dictionaries(
         "run": st.fixed_dictionaries(
             {},
             optional={
-                "seeds": st.lists(st.integers(), min_size=1, unique=True),
+                "seeds": st.lists(SEED, min_size=1, unique=True),
                 "references": st.lists(st.sampled_from(["ceiling", "mixed"]), unique=True),
                 "preview": st.booleans(), "store": WORD,
             },
