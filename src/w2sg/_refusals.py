@@ -63,7 +63,8 @@ def _sentence(field: str, errors: list[Any], model: type[BaseModel]) -> str:
 def _allowed(error: Any) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"]).removeprefix("must be ")
-    return SAID.get(error["type"], error["msg"].removeprefix("Input should be "))
+    said: str = error["msg"].removeprefix("Input should be ")
+    return SAID.get(str(error["type"]), said)
 
 
 def _nearest(error: Any) -> str | None:

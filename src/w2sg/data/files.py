@@ -240,7 +240,8 @@ def _text_chunks(where: Path, kind: str, chunk: int) -> Iterator[pd.DataFrame]:
         return
     how: dict[str, Any] = {"sep": "," if kind == "csv" else "\t", **CSV}
     names = pd.read_csv(where, header=None, nrows=1, **how).iloc[0].tolist()
-    with pd.read_csv(where, chunksize=chunk, **how) as frames:
+    reader: Any = pd.read_csv(where, chunksize=chunk, **how)
+    with reader as frames:
         while (frame := _next_frame(frames)) is not None:
             frame.columns = names  # pandas would number equal ones
             yield frame

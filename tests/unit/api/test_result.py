@@ -92,7 +92,7 @@ def test_saved_model_in_a_pipeline(result, tmp_path):
         assert set(by_name) == {"bad", "good"}
         np.testing.assert_allclose([by_name["bad"], by_name["good"]], p, atol=1e-5)
     card = (tmp_path / "model" / "README.md").read_text()
-    assert f"{result.table().loc['teacher', 'accuracy']:.1%}" in card.replace(" %", "%")
+    assert f"{result.table().loc['teacher', 'accuracy']:.1%}" in card.replace("\u202f", "")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
