@@ -3,8 +3,13 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is
+hypothesis.settings.register_profile("w2sg", deadline=None)
+hypothesis.settings.load_profile("w2sg")
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything reads it: no test reaches for the hub
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several tests compare bits between processes

@@ -5,6 +5,22 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+# what pydantic says of Python, in the words of a spec
+SAID = {
+    "tuple_type": "a list, as in [0, 1]",
+    "model_type": "a table of fields",
+    "model_attributes_type": "a table of fields",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "bool_type": "true or false",
+    "is_instance_of": "an object given in Python",
+}
+OF_SWEEPS = ("grid", "variants")
+
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return a sentence per field that was refused: the value, what is allowed, the nearest name.
@@ -27,15 +43,28 @@ def _sentence(field: str, errors: list[Any], model: type[BaseModel]) -> str:
         known = _fields(parents, model)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(known)}"
+        if not parents and name in OF_SWEEPS:
+            return f"[{name}]: is for sweeps; run this spec with `w2sg sweep`"
+        if not parents and isinstance(value, dict):
+            return f"[{name}]: unknown table; {hint}"
         return f"{field} = {value!r}: unknown field; {hint}"
-    if kind == "value_error":
+    if kind == "value_error" and not parents:  # of a whole table, which says all
         return str(errors[0]["ctx"]["error"])
     if kind == "missing":
-        return f"{field}: missing; add it to the spec"
-    allowed = [error["msg"].removeprefix("Input should be ") for error in errors]
+        return f"{field}: missing; add it to the spec" + (
+            ", as in: [data] path = 'reviews.csv'" if field == "data" else ""
+        )
+    allowed = [_allowed(error) for error in errors]
     near = [hint for error in errors if (hint := _nearest(error))]
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{field} = {value!r}: must be {' or '.join(dict.fromkeys(allowed))}{hint}"
+
+
+def _allowed(error: Any) -> str:
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"]).removeprefix("must be ")
+    said: str = error["msg"].removeprefix("Input should be ")
+    return SAID.get(str(error["type"]), said)
 
 
 def _nearest(error: Any) -> str | None:

@@ -327,6 +327,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "version": 1,
         "roles": dict(outcome.plan.roles),
         "data": {str(seed): key for seed, key in outcome.data.items()},
+        "stages": [[key, call.label] for key, call in outcome.plan.calls.items()],
+        "computed": list(outcome.computed),
         "n_naive": outcome.plan.n_naive,
     }
 

@@ -76,7 +76,8 @@ def by_axis(result: SweepResult, axis: str, reference: str | None = None) -> Axi
     comparison = compare(scores, reference or names[0])
     notes = [] if comparison.note is None else [comparison.note]
     if left_out := len(groups) - len(whole):
-        notes.append(f"{left_out} settings of the other keys are not finished and left out.")
+        what = "setting" if left_out == 1 else "settings"
+        notes.append(f"Left out, because not finished: {left_out} {what} of the other keys.")
     return AxisComparison(axis, comparison, len(whole), tuple(notes))
 
 

@@ -56,6 +56,8 @@ class Named:
 def _wrap(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) <= {"name", "version"}:
         return Named(None, **value)  # as a written spec shows an object that Python was given
+    if value == "" or isinstance(value, bool | int | float | Mapping):
+        raise ValueError("must be a name, or an object given in Python")
     return value if value is None or isinstance(value, str | Named) else Named(value)
 
 
@@ -78,7 +80,9 @@ def _one_or_several(value: Any) -> Any:
 
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
 Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
-Models = Annotated[tuple[str, ...], Field(min_length=2)]
+Text = Annotated[str, Field(min_length=1)]
+Models = Annotated[tuple[Text, ...], Field(min_length=2)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
@@ -93,22 +97,22 @@ class _Table(BaseModel):
 class DataSpec(_Table):
     """Where the rows come from and how many go into each part."""
 
-    path: str | None = None
-    bundled: str | None = None
-    hub: str | None = None
-    hub_config: str | None = None
-    text: str = "text"
-    text_pair: str | None = None
-    label: str = "label"
-    id: str | None = None
-    group: str | None = None
+    path: Text | None = None
+    bundled: Text | None = None
+    hub: Text | None = None
+    hub_config: Text | None = None
+    text: Text = "text"
+    text_pair: Text | None = None
+    label: Text = "label"
+    id: Text | None = None
+    group: Text | None = None
     split: Annotated[str | None, BeforeValidator(_none_if_empty)] = "split"
-    unlabelled: str | None = None
-    test: str | None = None
+    unlabelled: Text | None = None
+    test: Text | None = None
     n_labelled: Count = 500
     n_unlabelled: Positive = 2000
     n_test: Positive = 1000
-    split_seed: int = 0
+    split_seed: Seed = 0
     duplicates: Literal["report", "drop"] = "report"
 
     @model_validator(mode="after")
@@ -131,7 +135,7 @@ class TeacherSpec(_Table):
         BeforeValidator(_one_or_several),
     ] = None
     model: Annotated[
-        Models | str, Field(union_mode="left_to_right"), BeforeValidator(_one_or_several)
+        Models | Text, Field(union_mode="left_to_right"), BeforeValidator(_one_or_several)
     ] = "all-MiniLM-L6-v2"
     layers: Positive | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
@@ -154,7 +158,8 @@ class TeacherSpec(_Table):
                 "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
                 "one column of probabilities per class"
             )
-        empty = isinstance(self.estimator, Named) and self.estimator.value == ()
+        # a list of names or objects is a tuple by now
+        empty = isinstance(self.estimator, Named) and isinstance(self.estimator.value, list | tuple)
         if self.kind == "sklearn" and (self.estimator is None or empty):
             raise ValueError(
                 "teacher.kind = 'sklearn' needs teacher.estimator: a classifier object in Python, "
@@ -223,11 +228,11 @@ class StudentSpec(_Table):
 class RunSpec(_Table):
     """Which seeds and references, and where results are kept."""
 
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_tuple)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_tuple)] = (0, 1, 2)
     references: Annotated[tuple[Reference, ...], BeforeValidator(_tuple)] = REFERENCES
     preview: bool = True
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    store: str = ".w2sg"
+    store: Text = ".w2sg"
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> "RunSpec":
@@ -335,7 +340,7 @@ def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
-        if not equals or "." not in name:
+        if not equals or "." not in name or not all(map(str.strip, name.split("."))):
             raise SpecError(f"--set {setting!r}: write table.field=value, as in student.epochs=1")
         try:
             values[name.strip()] = tomllib.loads(f"value = {text}")["value"]

@@ -1,5 +1,6 @@
 """A sweep as it lies in its store: its table, its failures, its page."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,12 +75,13 @@ class SweepResult:
             if evaluation is not None:
                 reasons.append(evaluation.facts["pgr"]["reason"] or "")
                 continue
-            broken = [
-                f"{self.record.labels.get(key, key)}: {m.facts['failure']['what']}"
+            broken: Counter[str] = Counter(
+                m.facts["failure"]["what"]
                 for key in cell.keys
                 if (m := stored(self.store, key)) is not None and m.status == "failed"
-            ]
-            reasons.append("; ".join(broken) or "not finished; run the sweep again")
+            )
+            told = [f"{n} stage{'s' * (n > 1)} of it failed: {what}" for what, n in broken.items()]
+            reasons.append("; ".join(told) or "not finished; run the sweep again")
         return reasons
 
     def table(self) -> "pd.DataFrame":

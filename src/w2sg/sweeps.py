@@ -10,6 +10,7 @@ from w2sg.api import keep, run_id, with_stored_model
 from w2sg.runs import together
 from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
+from w2sg.runs.identity import refuse_unknown
 from w2sg.runs.launch import Launcher, Task
 from w2sg.runs.machine import visible_gpus
 from w2sg.runs.scheduler import Scheduler
@@ -261,6 +262,8 @@ def prepare(spec: SweepSpec, *, watch: Watch, write: bool, retry_failed: bool = 
     from w2sg.runs.compute import compute
     from w2sg.runs.context import Context
 
+    for cell in spec.cells:
+        refuse_unknown(cell.spec)
     store = Store(spec.store)
     data = read_data(spec)
     facts: dict[str, Mapping[str, Any]] = {}

@@ -206,3 +206,59 @@ def test_pairs_and_single_texts_do_not_mix(tmp_path):
     paired = read_table(path=path, label="label", text_pair="second")
     with pytest.raises(ValueError, match="both be single texts or both pairs"):
         divide(table_of(tmp_path / "a.csv"), **SIZES, seed=0, test=paired)
+
+
+def test_cells_beyond_the_header_are_not_pushed_aside(tmp_path):
+    """Catches pandas taking the first cells for row names: the labels would become the texts."""
+    for name, content in (
+        ("more.csv", "text,label\n" + "".join(f"text {i},{'ab'[i % 2]},\n" for i in range(60))),
+        ("some.csv", "text,label\ngood,a\nfine, but long,b\n"),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=r"cannot be read: .*between quotes"):
+            read_table(path=tmp_path / name, label="label")
+        with pytest.raises(ValueError, match=r"cannot be read: .*between quotes"):
+            list(iterate_rows(tmp_path / name, text="text"))
+
+
+def test_columns_of_one_name(tmp_path):
+    """Catches the first of two columns taken in silence; one that is not asked for may repeat."""
+    frame = pd.DataFrame(rows()).assign(z="other")
+    frame.columns = ["text", "label", "label"]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(ValueError, match="label='label' is the name of 2 columns; rename"):
+        read_table(path=tmp_path / "a.csv", label="label")
+    assert len(read_table(path=tmp_path / "a.csv")) == 60
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (b"PAR1", "is a Parquet file; give it the ending .parquet"),
+        (b"PK\x03\x04", "a zip archive or a spreadsheet; save its table as CSV"),
+        (b"\x1f\x8b", "is compressed; unpack it"),
+        ("text,label\n".encode("utf-16"), "but UTF-16; convert it with: iconv -f UTF-16"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says(tmp_path, start, message):
+    """Catches the advice to convert a Parquet file from Latin 1."""
+    (tmp_path / "a.csv").write_bytes(start + b"\xff\xfe\x00\x81" * 9)
+    with pytest.raises(ValueError, match=message):
+        read_table(path=tmp_path / "a.csv")
+
+
+def test_a_header_of_another_separator(tmp_path):
+    (tmp_path / "a.csv").write_text("text;label\nx;a\n")
+    with pytest.raises(ValueError, match=r"cells are separated by commas in .csv and by tabs"):
+        read_table(path=tmp_path / "a.csv")
+
+
+def test_cells_that_are_lists_and_halves_of_characters(tmp_path):
+    """Catches numpy's and the codec's own words, which name neither column nor row."""
+    pd.DataFrame({"text": ["x"] * 4, "label": [[1, 2]] * 4}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"label='label' holds a ndarray in row 0, \[1 2\]"):
+        read_table(path=tmp_path / "a.parquet", label="label")
+    whole, half = r"\ud83d\ude00", r"\ud83d"
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "{whole}"}}\n{{"text": "{half}"}}\n')
+    with pytest.raises(ValueError, match=r"line 2 holds one half of a"):
+        read_table(path=tmp_path / "a.jsonl")

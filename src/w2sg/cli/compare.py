@@ -73,7 +73,8 @@ def compare(
             f"{found.reference} has {found.reference_score:.1%}.",
             markup=False,
         )
-        table = Table(by or "", "accuracy", f"minus {found.reference}", "interval", "p (Holm)", "")
+        table = Table(by or "", "accuracy", f"minus {found.reference}", "interval", "p (Holm)")
+        table.add_column("", overflow="fold")
         for d in found.differences:
             table.add_row(
                 d.name,

@@ -33,6 +33,6 @@ def report(
         swept = open_sweep(result, parse_overrides(set))
         print(swept.report(out or swept.folder / "report.html"))
         return 0
-    path = open_result(result).report(out or result / "report.html")
-    print(path)
+    stored = open_result(result)
+    print(stored.report(out or stored.folder / "report.html"))
     return 0

@@ -27,7 +27,14 @@ def status(
         As the sweep was run with.
     """
     from w2sg.runs.store import Store
+    from w2sg.runs.sweep_spec import is_sweep
+    from w2sg.spec import read_toml
 
+    if store.is_file() and not is_sweep(store):
+        read_toml(store)
+        raise ValueError(
+            f"{str(store)!r} is not a sweep; of single runs, `w2sg status STORE` shows the store"
+        )
     if store.is_file() or (store / "sweep.json").is_file():
         return _sweep_status(store, set, failures)
     if not store.is_dir():

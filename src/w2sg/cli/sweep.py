@@ -88,7 +88,7 @@ def sweep(
         raise SpecError(f"--launcher {launcher!r}: must be one of {', '.join(LAUNCHERS)}")
     console = Console(highlight=False)
     overrides = parse_overrides(set)
-    n_workers = workers or default_workers(processes_per_training)
+    n_workers = default_workers(processes_per_training) if workers is None else workers
     cpus = processes_per_training if cpus_per_training is None else cpus_per_training
     gpus = gpus_per_training or 0.0
     if 0 < gpus < processes_per_training > 1:
@@ -194,7 +194,11 @@ def show(result: "SweepResult", console: Console) -> None:
     failures = result.failures()
     if failures:
         number = f"{len(failures)} stage{'s' * (len(failures) > 1)} failed"
-        console.print(f"{number}; `w2sg sweep … --retry-failed` repeats what failed:")
+        console.print(
+            f"{number}; `w2sg sweep … --retry-failed` repeats what failed, "
+            f"`w2sg show KEY --store {result.store.root}` prints a traceback:",
+            markup=False,
+        )
         alike: dict[tuple[str, ...], list[str]] = {}
         for key, manifest in failures.items():
             what = manifest.facts["failure"]

@@ -1,6 +1,7 @@
 """Files and data-set folders as plain frames: one reader per format, whole or in chunks."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,8 +25,19 @@ CSV = {
     "dtype": str,
     "na_filter": False,  # "NA" and "null" are words
     "skip_blank_lines": False,  # a blank row is dropped later, and counted
+    "index_col": False,  # a row longer than the header must not push its first cell aside
     "encoding": "utf-8",
 }
+# what a text file begins with when it is none
+MARKS = {
+    b"PAR1": "is a Parquet file; give it the ending .parquet",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet; save its table as CSV",
+    b"\x1f\x8b": "is compressed; unpack it with gunzip",
+    b"\xff\xfe": "is not UTF-8 but UTF-16; convert it with: iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "is not UTF-8 but UTF-16; convert it with: iconv -f UTF-16 -t UTF-8",
+}
+QUOTES = "put cells that hold a separator, a line break or a quote mark between quotes"
+ROWS = "give a file with the names of its columns and a row for each text"
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ def read_path(path: str | Path, *, argument: str = "path") -> Raw:
     except Exception as error:
         raise _read_error(error, where, argument) from error
     if frame.empty:
-        raise ValueError(f"{argument}={str(path)!r} holds no rows")
+        raise ValueError(f"{argument}={str(path)!r} holds no rows; {ROWS}")
     return Raw(frame, names, provenance={"kind": kind, "name": where.name})
 
 
@@ -98,7 +110,7 @@ def read_chunks(path: str | Path, *, chunk: int, argument: str = "path") -> Iter
     except pd.errors.EmptyDataError:
         n_rows = 0
     if not n_rows:
-        raise ValueError(f"{argument}={str(path)!r} holds no rows")
+        raise ValueError(f"{argument}={str(path)!r} holds no rows; {ROWS}")
 
 
 def read_hub(name: str, *, argument: str = "hub") -> Raw:
@@ -182,7 +194,7 @@ def suggest(name: str, known: tuple[str, ...] | list[str]) -> str:
 
 
 class _BadLine(ValueError):
-    """A line of a JSON Lines file that cannot be read."""
+    """A line of a text file that cannot be read."""
 
 
 def _existing(path: str | Path, argument: str) -> Path:
@@ -194,14 +206,17 @@ def _existing(path: str | Path, argument: str) -> Path:
     except OSError as error:
         raise ValueError(f"{argument}={str(path)!r} cannot be read: {error.strerror}") from error
     near = get_close_matches(where.name, beside, n=1)
-    hint = f"; did you mean {str(where.parent / near[0])!r}?" if near else ""
+    hint = "" if where.is_absolute() else f"; paths start in {str(Path.cwd())!r}"
+    if near:
+        hint = f"; did you mean {str(where.parent / near[0])!r}?"
     raise ValueError(f"{argument}={str(path)!r} does not exist{hint}")
 
 
 def _format(where: Path, argument: str) -> str:
     suffix = where.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{argument}={str(where)!r} ends in {suffix!r}; w2sg reads {_formats()}")
+        ending = f"ends in {suffix!r}" if suffix else "has no ending"
+        raise ValueError(f"{argument}={str(where)!r} {ending}; w2sg reads {_formats()}")
     return SUFFIXES[suffix]
 
 
@@ -223,8 +238,22 @@ def _text_chunks(where: Path, kind: str, chunk: int) -> Iterator[pd.DataFrame]:
         with where.open(encoding="utf-8-sig") as file:
             yield from _json_chunks(file, chunk)
         return
-    separator = "," if kind == "csv" else "\t"
-    yield from pd.read_csv(where, sep=separator, chunksize=chunk, **CSV)
+    how: dict[str, Any] = {"sep": "," if kind == "csv" else "\t", **CSV}
+    names = pd.read_csv(where, header=None, nrows=1, **how).iloc[0].tolist()
+    reader: Any = pd.read_csv(where, chunksize=chunk, **how)
+    with reader as frames:
+        while (frame := _next_frame(frames)) is not None:
+            frame.columns = names  # pandas would number equal ones
+            yield frame
+
+
+def _next_frame(frames: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return next(frames, None)
+        except pd.errors.ParserWarning:
+            raise _BadLine(f"its rows have more cells than its first line; {QUOTES}") from None
 
 
 def _json_chunks(file: IO[str], chunk: int) -> Iterator[pd.DataFrame]:
@@ -238,11 +267,21 @@ def _json_chunks(file: IO[str], chunk: int) -> Iterator[pd.DataFrame]:
             raise _BadLine(f"line {number} is not JSON ({error.msg})") from None
         if not isinstance(row, dict):
             raise _BadLine(f"line {number} is not an object, one per line")
+        if "\\ud" in line.lower() and _has_half_characters(row):
+            raise _BadLine(f"line {number} holds one half of a \\ud… pair, which is no character")
         rows.append(row)
         if len(rows) == chunk:
             yield _objects(rows)
             rows = []
     yield _objects(rows)
+
+
+def _has_half_characters(row: dict[str, Any]) -> bool:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _objects(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -255,6 +294,13 @@ def _objects(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _read_error(error: Exception, where: Path, argument: str) -> ValueError:
     start = f"{argument}={str(where)!r}"
+    if isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
+        return ValueError(f"{start} cannot be read: {error.strerror or error}")
+    with where.open("rb") as file:
+        first = file.read(4)
+    for mark, what in MARKS.items():
+        if first.startswith(mark) and SUFFIXES[where.suffix.lower()] != "parquet":
+            return ValueError(f"{start} {what}")
     if isinstance(error, UnicodeError):
         detail = f"at byte {error.start} " if isinstance(error, UnicodeDecodeError) else ""
         return ValueError(
@@ -262,10 +308,12 @@ def _read_error(error: Exception, where: Path, argument: str) -> ValueError:
             "for example with: iconv -f LATIN1 -t UTF-8"
         )
     if isinstance(error, pd.errors.EmptyDataError):
-        return ValueError(f"{start} is empty")
-    if isinstance(error, OSError) and not isinstance(error, pa.ArrowException):
-        return ValueError(f"{start} cannot be read: {error.strerror or error}")
+        return ValueError(f"{start} is empty; {ROWS}")
     first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, pd.errors.ParserError):
+        first_line = f"{first_line.removeprefix('Error tokenizing data. C error: ')}; {QUOTES}"
+    if isinstance(error, pa.ArrowException):
+        first_line += "; write it again, or give it the ending of what it is"
     return ValueError(f"{start} cannot be read: {first_line}")
 
 

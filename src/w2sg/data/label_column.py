@@ -29,7 +29,7 @@ def class_numbers(
     (array([ 1, -1,  0]), ('2', '10'))
     """
     words = [_label_word(value, column) for value in given]
-    if all(re.fullmatch(r"-?\d+\.0", word) for word in words if word):
+    if all(re.fullmatch(r"-?\d+(\.0)?", word) for word in words if word):
         words = [word.removesuffix(".0") for word in words]  # integers that met a hole
     if names is not None:
         # by type, not by look: classes may be called "1" … "5" and be numbered 0 … 4

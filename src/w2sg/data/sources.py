@@ -254,7 +254,10 @@ def from_frame(
     if "pair" in columns:
         kept &= _not_blank(columns["pair"])
     if not kept.any():
-        raise ValueError(f"text={text!r}: every one of the {len(frame)} rows is blank")
+        raise ValueError(
+            f"text={text!r}: every one of the {len(frame)} rows is blank; name the column that "
+            "holds the texts"
+        )
     n_blank = int((~kept).sum())
     where = np.flatnonzero(kept)
 
@@ -305,10 +308,22 @@ def from_frame(
 def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
     if name not in frame.columns:
         known = [str(one) for one in frame.columns]
-        raise ValueError(f"{argument}={name!r} is not a column; {suggest(name, known)}")
+        hint = suggest(name, known)
+        if len(known) == 1 and any(mark in known[0] for mark in ",;|\t"):
+            hint += "; cells are separated by commas in .csv and by tabs in .tsv"
+        raise ValueError(f"{argument}={name!r} is not a column; {hint}")
     column = frame[name]
     if not isinstance(column, pd.Series):
-        raise ValueError(f"{argument}={name!r} is the name of {column.shape[1]} columns")
+        raise ValueError(
+            f"{argument}={name!r} is the name of {column.shape[1]} columns; rename all but one"
+        )
+    if column.dtype == object:
+        for row, value in enumerate(column):
+            if isinstance(value, list | tuple | dict | set | np.ndarray):
+                raise ValueError(
+                    f"{argument}={name!r} holds a {type(value).__name__} in row {row}, "
+                    f"{str(value)[:60]}; a cell must be one text, number or boolean"
+                )
     return column
 
 

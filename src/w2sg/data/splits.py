@@ -64,7 +64,7 @@ def divide(
     if duplicates not in ("report", "drop"):
         raise ValueError(f"duplicates must be 'report' or 'drop', got {duplicates!r}")
     if table.label_names is None or table.n_labelled == 0:
-        raise ValueError("the data hold no labelled row; name the label column with label=…")
+        raise ValueError("the data hold no labelled row; name the column of labels with data.label")
     pool = gather(table, unlabelled, test)
     drop = duplicates == "drop"
     dropped: dict[str, int] = {}
@@ -194,7 +194,7 @@ def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, .
     if len(classes) < 2:
         raise ValueError(
             f"the rows to learn from have one class only, {[names[c] for c in classes]}; "
-            "a classifier needs at least two"
+            "a classifier needs at least two; is data.label the right column?"
         )
     learnable = np.isin(pool.labels, classes)
     for where, rows in (("test", in_test), ("data", np.flatnonzero(pool.has_label))):
@@ -213,7 +213,8 @@ def _stratified(pool: Pool, order: IntArray, n: int, classes: list[int]) -> IntA
         return order[:0]
     if n < len(classes):
         raise ValueError(
-            f"n_labelled={n} is fewer than the {len(classes)} classes; every class needs a row"
+            f"n_labelled={n} is fewer than the {len(classes)} classes; every class needs a row: "
+            f"take at least {len(classes)}"
         )
     labels = pool.labels[order]
     counts = np.array([(labels == c).sum() for c in classes])

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+LETTER = 0.085  # inches
+
+
 def value_map(
     rows: Sequence[str],
     columns: Sequence[str],
@@ -45,8 +48,11 @@ def value_map(
             f"values must have shape ({len(rows)}, {len(columns)}) and a finite entry, "
             f"got shape {values.shape}"
         )
-    width = min(12.0, 2.2 + 0.95 * len(columns))
-    figure, (axes,) = new_figure(width=width, height=1.4 + 0.45 * len(rows))
+    longest, widest = (max(map(len, names)) for names in (rows, columns))
+    turned = widest > 9  # letters that fit above each other's column
+    width = 1.4 + LETTER * longest + 0.95 * len(columns)
+    height = 1.4 + 0.45 * len(rows) + (LETTER * widest if turned else 0.0)
+    figure, (axes,) = new_figure(width=width, height=height)
     size = max(float(np.nanmax(np.abs(values))), 1e-12)
     axes.grid(visible=False)
     axes.imshow(values, cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto")
@@ -56,7 +62,7 @@ def value_map(
             j, i, format(values[i, j], form), ha="center", va="center",
             color="white" if dark else "#1c1e22", fontsize=9,
         )  # fmt: skip
-    axes.set_xticks(range(len(columns)), labels=list(columns))
+    axes.set_xticks(range(len(columns)), labels=list(columns), rotation=90 if turned else 0)
     axes.set_yticks(range(len(rows)), labels=list(rows))
     axes.set_xlabel(column_label)
     axes.set_ylabel(row_label)

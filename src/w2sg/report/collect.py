@@ -156,7 +156,7 @@ class Labeller:
 
 @dataclass(frozen=True)
 class Stage:
-    """One line of the account: what it cost, whether this call computed it, its key."""
+    """One line of the account: what it cost, whether this run computed it, its key."""
 
     label: str
     stage: str

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Frame = Any  # pandas: its stubs lose the type in groupby and in conditions on columns
 LARGEST_FOREST = 120  # rows; a longer table is read better than a figure
 LONGEST_NAME = 60
+LETTER, LINE = 0.085, 0.19  # inches that a name and a legend take, at most
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ def _forest(record: SweepRecord, table: Frame) -> Drawing | None:
     figure = forest_plot(
         names, *columns, marked=list(decided), axis_label="student − teacher, points", form="+.1f"
     )
-    figure.set_size_inches(9.5, 1.2 + 0.32 * len(names))
+    longest = max(map(len, names))
+    figure.set_size_inches(max(9.5, 7.5 + LETTER * longest), 1.2 + 0.32 * len(names))
     csv = shown[[*record.columns, "gain", "gain_low", "gain_high"]].to_csv(index=False)
     return _drawing("gains", f"Student minus teacher by {', '.join(record.columns)}", figure, csv)
 
@@ -160,14 +162,24 @@ def _curves(
         if not numbers or values.nunique() < 2 or table["student"].isna().all():
             continue
         others = [name for name in record.columns if name != axis]
-        figure, (axes,) = new_figure(width=8.0, height=4.2)
-        groups = table.groupby(others, sort=False) if others else [((), table)]
-        for number, (setting, rows) in enumerate(groups):
+        groups = dict(list(table.groupby(others, sort=False))) if others else {(): table}
+        named = {
+            setting: _clipped(", ".join(map(str, np.atleast_1d(np.array(setting, dtype=object)))))
+            for setting in groups
+        }
+        figure, (axes,) = new_figure(
+            width=6.5 + LETTER * max(len("teacher, mean"), *map(len, named.values())),
+            height=max(4.2, 1.0 + LINE * (len(groups) + 2)),
+        )
+        for number, (setting, rows) in enumerate(groups.items()):
             colour = PALETTE[number % len(PALETTE)]
             rows = rows[rows["student"].notna()].sort_values(axis)
-            named = ", ".join(str(part) for part in np.atleast_1d(np.array(setting, dtype=object)))
             axes.plot(
-                rows[axis], 100 * rows["student"], "o-", color=colour, label=named or "student"
+                rows[axis],
+                100 * rows["student"],
+                "o-",
+                color=colour,
+                label=named[setting] or "student",
             )
             axes.fill_between(
                 rows[axis],
@@ -210,8 +222,8 @@ def _heat_map(record: SweepRecord, table: Frame) -> Drawing | None:
     )
     grid = shown.pivot_table(index=down, columns=across, values="gain", sort=False, dropna=False)
     figure = value_map(
-        [str(name) for name in grid.index],
-        [str(name) for name in grid.columns],
+        [_clipped(str(name)) for name in grid.index],
+        [_clipped(str(name)) for name in grid.columns],
         grid.to_numpy(dtype=np.float64),
         row_label=down,
         column_label=across,

@@ -93,7 +93,9 @@ def read_archive(path: Path, store: Store) -> Contents:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     folder.rename(target)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError) as error:
-        raise ValueError(f"archive {str(path)!r} cannot be read: {error}") from None
+        raise ValueError(
+            f"archive {str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Contents(**{k: label[k] for k in ("sweep", "whole", "partial", "missing")})

@@ -13,6 +13,7 @@ from w2sg.runs import together
 from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
+from w2sg.runs.identity import refuse_unknown
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
 from w2sg.runs.resolve import teacher_columns
@@ -65,7 +66,7 @@ class Outcome:
         data: Seed → key of the divided data.
         manifests: Key → manifest.
         store: Where they are.
-        computed: Keys that this call computed rather than found.
+        computed: Keys that the run computed rather than found.
     """
 
     spec: Spec
@@ -132,7 +133,7 @@ class Execution:
         Raises:
             RunFailed: At the end, if any failed.
         """
-        errors: dict[str, str] = {}
+        errors: dict[str, list[Call]] = {}
         for call in calls:
             missing = [key for key in call.needs.values() if key not in self.manifests]
             if missing:
@@ -140,9 +141,16 @@ class Execution:
             try:
                 self.ensure(call)
             except RunFailed as error:
-                errors[call.label] = str(error)
+                what = str(error).removeprefix(f"{call.label}: ")
+                errors.setdefault(what, []).append(call)
         if errors:
-            raise RunFailed("\n".join(dict.fromkeys(errors.values())))
+            raise RunFailed("\n".join(self._told(*error) for error in errors.items()))
+
+    def _told(self, what: str, calls: list[Call]) -> str:
+        """What went wrong, once, and where its traceback is."""
+        who = "; ".join(call.label for call in calls)
+        show = f"w2sg show {calls[0].key[:12]} --store {self.store.root}"
+        return f"{who}: {what}\n  `{show}` prints the traceback"
 
     def _find(self, call: Call) -> Manifest | None:
         manifest, damage = self.store.read(call.key)
@@ -240,6 +248,7 @@ def execute(
     from w2sg.models.backbone import resolve_precision
 
     check_loggers(loggers)
+    refuse_unknown(spec)
     together.refuse_outer_launch()
     together.refuse_few_gpus(processes_per_training)
     store = Store(Path(spec.run.store))
@@ -301,14 +310,19 @@ def reopen(spec: Spec, folder: Path) -> Outcome:
                 f"`w2sg run {folder / 'spec.toml'}`"
             )
         manifests[key] = manifest
-    calls = {key: Call(m.body["stage"], m.body, m.needs, label=key) for key, m in manifests.items()}
+    # records of before have no list of stages
+    stages = record.get("stages") or [[key, role] for role, key in record["roles"].items()]
+    calls = {
+        key: Call((m := manifests[key]).body["stage"], m.body, m.needs, label=label)
+        for key, label in stages
+    }
     return Outcome(
         spec=spec,
         plan=RunPlan(calls, record["roles"], record["n_naive"]),
         data={int(seed): key for seed, key in record["data"].items()},
         manifests=manifests,
         store=store,
-        computed=(),
+        computed=tuple(record.get("computed", ())),
     )
 
 

@@ -12,7 +12,8 @@ MEMORY = (
 )
 ADVICE = {
     "out of memory": "halve student.micro_batch_size (the result is the same), shorten "
-    "student.max_length, or run fewer workers at once (--workers), then --retry-failed",
+    "student.max_length, or run fewer workers at once (--workers), then run it again (a sweep "
+    "with --retry-failed)",
     "time-out": "give it more time (--stage-timeout) and --retry-failed: a training goes on from "
     "its last checkpoint",
     "error": "",

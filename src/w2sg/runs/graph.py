@@ -1,13 +1,11 @@
 """The calls of one run, built arm by arm; what is equal becomes one call."""
 
-import uuid
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from w2sg import losses
+from w2sg.runs.identity import model_identity, object_identity, refuse_unknown
 from w2sg.runs.resolve import (
     estimators,
     first_answer_seeds,
@@ -27,7 +25,6 @@ from w2sg.stages import (
     weak_teacher,
 )
 from w2sg.stages.strong_student import Settings
-from w2sg.train.projections.select import parse_roles
 
 FEATURES_VERSION = 1
 
@@ -74,10 +71,7 @@ class Graph:
         self.n_naive = 0
         self.said: dict[str, str] = {}  # key of pseudo-labels → identity of what they say
         self.objects: dict[str, Any] = {}
-        if isinstance(spec.student.loss, str):
-            losses.get(spec.student.loss)  # refuse a wrong name before anything is computed
-        for policy in (spec.student.policy, spec.teacher.policy):
-            parse_roles(policy)
+        refuse_unknown(spec)
         if spec.run.preview:
             self.first_answer()
 
@@ -169,7 +163,7 @@ class Graph:
                 e.value if isinstance(e, Named) else e for e in estimators(t)
             )
         if t.kind == "probe":
-            settings |= self.model_identity(*models(t))
+            settings |= model_identity(*models(t))
             settings |= {"layers": t.layers, "precision": self.settings.precision}
             each = enumerate(self.teacher_features(seed, [seed]))
             needs |= {f"features/{i}": key for i, key in each}
@@ -191,7 +185,7 @@ class Graph:
             several = tuple(Settings(**{**tuned, "model": model}) for model in models(t))
             given |= {"settings": several, "epochs": epochs, "folds": t.folds}
             settings |= {**self.training_identity(several[0]), **self.environment}
-            settings |= self.model_identity(*models(t))
+            settings |= model_identity(*models(t))
             if len(epochs) > 1:
                 settings |= {"epochs": list(epochs), "folds": t.folds}
         return self.add(
@@ -314,12 +308,11 @@ class Graph:
             seeds: The seeds.
             model: Of which model; the student's by default.
             role: Role of the features.
-            how: ``layers``, ``untrained`` or ``max_length`` of `pooled_features`, where not as
-                usual.
+            how: ``layers`` or ``untrained`` of `pooled_features`, where not as usual.
         """
         model = model or self.settings.model
         settings = {
-            **self.model_identity(model),
+            **model_identity(model),
             "max_length": self.settings.max_length,
             "precision": self.settings.precision,
             **{name: value for name, value in how.items() if value is not None},
@@ -363,14 +356,14 @@ class Graph:
         model = fields.pop("model")
         if not settings.patience:
             del fields["held_out"]
-        return {**fields, **self.model_identity(model)}
+        return {**fields, **model_identity(model)}
 
     def object_identity(self, name: str, value: Any) -> Any:
         """Return what stands for a value that may be a Python object, one answer per run."""
         if not isinstance(value, Named):
             return value
         if name not in self.objects:
-            self.objects[name] = _identity(name, value)
+            self.objects[name] = object_identity(name, value)
         return self.objects[name]
 
     def estimator_identity(self) -> Any:
@@ -379,26 +372,3 @@ class Graph:
         if not isinstance(given, tuple):
             return self.object_identity("teacher.estimator", given)
         return [self.object_identity(f"teacher.estimator[{i}]", e) for i, e in enumerate(given)]
-
-    def model_identity(self, *models: str) -> dict[str, str | list[str]]:
-        """Return what identifies a model's weights, or those of several."""
-        from w2sg.models.backbone import fingerprint
-
-        found = [fingerprint(model) for model in models]
-        return {"model": found[0] if len(found) == 1 else found}
-
-
-def _identity(name: str, value: Named) -> dict[str, str | None]:
-    if value.value is None:
-        raise ValueError(
-            f"{name} is the Python object {value.name!r}, which a file cannot hold; run this spec "
-            "from Python with w2sg.Named(object, name=…, version=…)"
-        )
-    if value.name is None or value.version is None:
-        warnings.warn(
-            f"{name} is a Python object without name and version: what depends on it is computed "
-            f"again in every run; wrap it as w2sg.Named(object, name=…, version=…)",
-            stacklevel=2,
-        )
-        return {"uncached": uuid.uuid4().hex}
-    return value.identity

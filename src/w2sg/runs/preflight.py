@@ -20,6 +20,7 @@ from w2sg.forecast.record import Record, packaged_record
 from w2sg.forecast.summary import summarise
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
+from w2sg.runs.identity import model_identity
 from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
@@ -176,7 +177,7 @@ def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
     if spec.teacher.estimator is not None:
         teacher["estimator"] = graph.estimator_identity()
     if models(spec.teacher):
-        teacher |= graph.model_identity(*models(spec.teacher))
+        teacher |= model_identity(*models(spec.teacher))
     settings = {
         "teacher": teacher,
         "policy": spec.student.policy,
@@ -353,7 +354,7 @@ def _cost(
     count = 1 + len(spec.run.references)
     epoch_rows = settings.epochs * rows["unlabelled"]
     like = {"policy": settings.policy, "precision": settings.precision}
-    like |= graph.model_identity(settings.model)
+    like |= model_identity(settings.model)
     for manifest in store.manifests():
         body = manifest.body
         if body.get("stage") != "strong_student" or manifest.status != "done":

@@ -149,11 +149,19 @@ def _metrics(
         several.pop("auroc")  # a class without test rows has no area
     by_seed = {name: [float(f(q, labels)) for q in p] for name, f in several.items()}
     return {
-        "accuracy": asdict(gain(np.zeros_like(correct), correct, **told)),
+        "accuracy": _share(gain(np.zeros_like(correct), correct, **told)),
         "auroc": None,
         **{name: float(np.mean(values)) for name, values in by_seed.items() if name != "accuracy"},
         "by_seed": by_seed,
     }
+
+
+def _share(found: Estimate) -> dict[str, Any]:
+    """A mean of zeros and ones; the ends of a symmetric interval may lie beyond them."""
+    low, high = (
+        None if end is None else min(max(end, 0.0), 1.0) for end in (found.low, found.high)
+    )
+    return {**asdict(found), "low": low, "high": high}
 
 
 def _estimate(

@@ -13,6 +13,7 @@ from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.stages import strong_student
 from w2sg.stages.strong_student import Settings, TrainedStudent
 from w2sg.stages.weak_teacher import Teacher
+from w2sg.train.ranks import here
 
 EPOCHS = (1.0, 3.0, 6.0)  # what "auto" chooses from
 
@@ -64,7 +65,8 @@ def fit(
         chosen = epochs[0]
     else:
         held_out = {n: _held_out_loss(labelled, train, n, folds, seed) for n in epochs}
-        chosen = min(held_out, key=lambda n: held_out[n])
+        # of several processes the first chooses: round-off must not part them
+        chosen = epochs[here().agree(int(np.argmin(list(held_out.values()))))]
         facts = {"cv_nll": held_out[chosen], "cv_nll_by_epochs": list(held_out.values())}
     chosen_settings = replace(settings, epochs=chosen)
     trained = train(labelled, labelled.unlabelled(), chosen, "whole")

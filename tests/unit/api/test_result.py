@@ -14,9 +14,7 @@ from w2sg.train.finetune import predict as ask
 
 @pytest.fixture(scope="module")
 def result(word_csv, tiny_model, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("w2sg.report.render", lambda *_: "<html></html>", raising=False)
-        yield w2sg.run(tables(word_csv, tiny_model, tmp_path_factory.mktemp("run") / "store"))
+    return w2sg.run(tables(word_csv, tiny_model, tmp_path_factory.mktemp("run") / "store"))
 
 
 def command(*arguments):
@@ -61,7 +59,7 @@ def test_opened_again(result):
     again = w2sg.open_result(result.folder)
     assert again.facts == result.facts
     assert again.spec == result.spec
-    assert again.outcome.computed == ()
+    assert again.outcome.computed == result.outcome.computed
     assert w2sg.open_result(result.folder / "spec.toml").gain == result.gain
     with pytest.raises(ValueError, match=r"there is no 'celing' of seed 0; arms: .*ceiling"):
         again.classifier(arm="celing")
@@ -69,11 +67,22 @@ def test_opened_again(result):
         again.classifier(seed=7)
 
 
-def test_saved_model_in_a_pipeline(result, tmp_path, monkeypatch):
+def test_the_page_again_is_the_page(result, tmp_path):
+    """Catches a stored run that cannot draw its page, and stages that have lost their names."""
+    page = result.folder / "report.html"
+    first = page.read_bytes()
+    assert b"student, seed 0" in first
+    assert command("report", result.folder / "spec.toml", "--out", tmp_path / "a.html") == 0
+    assert (tmp_path / "a.html").read_bytes() == first
+    page.unlink()
+    assert command("report", result.folder / "spec.toml") == 0
+    assert page.read_bytes() == first
+
+
+def test_saved_model_in_a_pipeline(result, tmp_path):
     from transformers import pipeline
 
-    monkeypatch.setattr("w2sg.report.model_card", lambda *_, **__: "# card", raising=False)
-    result.save(tmp_path / "model")
+    w2sg.open_result(result.folder).save(tmp_path / "model")
     told = pipeline("text-classification", str(tmp_path / "model"), device="cpu")
     texts = [text for text in TEXTS if text.strip()]
     ours = answers(result, texts)
@@ -82,7 +91,8 @@ def test_saved_model_in_a_pipeline(result, tmp_path, monkeypatch):
         by_name = {entry["label"]: entry["score"] for entry in given}
         assert set(by_name) == {"bad", "good"}
         np.testing.assert_allclose([by_name["bad"], by_name["good"]], p, atol=1e-5)
-    assert (tmp_path / "model" / "README.md").read_text() == "# card"
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"{result.table().loc['teacher', 'accuracy']:.1%}" in card.replace("\u202f", "")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

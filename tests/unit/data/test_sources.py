@@ -60,6 +60,7 @@ def test_byte_order_mark_is_not_part_of_the_content(tmp_path, name, content):
         (["b", "a", "b"], ("a", "b"), [1, 0, 1]),
         (["1.0", "", "0.0"], ("0", "1"), [1, -1, 0]),
         (["1.0", "1.5", "2"], ("2", "1.0", "1.5"), [1, 2, 0]),
+        (["1", "1.0", "0"], ("0", "1"), [1, 1, 0]),  # two tables under each other
         ([10, 2, 10], ("2", "10"), [1, 0, 1]),  # by value, not by spelling
         ([1.0, None, 0.0], ("0", "1"), [1, -1, 0]),  # a hole turns integers into floats
         ([True, False, True], ("False", "True"), [1, 0, 1]),

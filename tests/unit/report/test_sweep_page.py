@@ -1,6 +1,8 @@
 """The page of a sweep, from a record and a table made by hand."""
 
+import itertools
 import re
+import warnings
 
 import numpy as np
 from sweep_tables import made
@@ -52,3 +54,19 @@ def test_unfinished_cells_are_said_and_not_drawn():
     table.loc[0, missing] = np.nan
     assert answer(record, table) == ["No cell is finished yet."]
     assert "<svg" not in render_sweep(record, table)
+
+
+def test_figures_grow_with_cells_and_names():
+    """Catches a legend, or names, that leave the axes no room: matplotlib warns and gives up."""
+    losses = [
+        f"the loss called {i}, with a long name that tells nearly all of it" for i in range(40)
+    ]
+    record, table = made(
+        list(itertools.product(losses, (1, 2, 4))), ("student.loss", "student.epochs")
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        page = render_sweep(record, table)
+    heights = [float(found) for found in re.findall(r'<svg[^>]* height="([\d.]+)pt"', page)]
+    assert len(heights) == 3
+    assert min(heights) > 40 * 12, "a name is 12 points high"

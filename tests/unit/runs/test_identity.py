@@ -4,6 +4,7 @@ The graph, the keys and the store are the real ones; only what the stages comput
 that every kind of change can be tried. One run at the end is computed for real.
 """
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny import save_bert, tables
@@ -369,3 +370,29 @@ def test_for_real(word_csv, tiny_model, tmp_path):
         assert {k: v["sha256"] for k, v in mine.items()} == {
             k: v["sha256"] for k, v in theirs.items()
         }, role
+
+
+def test_a_probe_teacher_reads_as_far_as_the_student(word_csv, tiny_model, tmp_path, monkeypatch):
+    """Catches a teacher that cuts texts at a length of its own, whatever student.max_length is."""
+    seen = []
+
+    def features(model, texts, pairs=None, *, max_length, **how):
+        seen.append(max_length)
+        return np.array([[len(text), text.count("1")] for text in texts], dtype=np.float32)
+
+    monkeypatch.setattr("w2sg.models.features.pooled_features", features)
+    made = tables(word_csv, tiny_model, tmp_path / "store", run={"references": []})
+    made["teacher"] = {"kind": "probe", "model": str(tiny_model)}
+    monkeypatch.setattr(
+        together,
+        "compute",
+        lambda call, context: (
+            compute(call, context)
+            if call.stage in ("labelled_data", "weak_teacher")
+            else ({}, None)
+        ),
+    )
+    short = roles(made, student__max_length=16)[0]
+    assert set(seen) == {16}
+    assert "teacher" in changed(short, roles(made, student__max_length=24)[0])
+    assert set(seen) == {16, 24}

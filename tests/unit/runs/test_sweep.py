@@ -12,6 +12,8 @@ import pytest
 from tiny import tables
 
 import w2sg
+from w2sg.cli.errors import explained
+from w2sg.losses import Loss
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store
 from w2sg.spec import load
@@ -248,6 +250,23 @@ def test_workers_give_the_same_results_and_a_killed_one_is_replaced(finished, tm
 
 def test_an_object_of_the_running_script_is_refused_by_workers(copied):
     spec, _ = copied
-    local = w2sg.Named(lambda *_: None, name="mine", version="1")
+    local = w2sg.Named(Loss("mine", lambda *_: None), name="mine", version="1")
     with pytest.raises(ValueError, match="cannot be sent to another process"):
         run_sweep({**spec, "grid": {"student.loss": ["ce", local]}}, workers=2)
+
+
+def test_ctrl_c_keeps_finished_stages_and_the_next_sweep_goes_on(finished, tmp_path):
+    """Catches an interruption that is recorded as a failure of the stage that it met."""
+    spec, result = finished
+    spec = {**spec, "run": {**spec["run"], "store": str(tmp_path / "store")}}
+
+    def stop(event):
+        if event.call.stage == "strong_student" and event.state == "progress":
+            raise KeyboardInterrupt
+
+    assert explained(lambda: run_sweep(spec, watch=stop)) == 130
+    kept = {m.key: m.status for m in Store(tmp_path / "store").manifests()}
+    assert set(kept.values()) == {"done"}
+    got, seen = states(spec)
+    assert sum(what == ["cached"] for what in seen.values()) == len(kept)
+    assert got.table().equals(result.table())

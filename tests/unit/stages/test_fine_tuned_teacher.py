@@ -10,6 +10,7 @@ from w2sg.data.synthetic import word_table
 from w2sg.runs.resolve import settings_of
 from w2sg.spec import load
 from w2sg.stages import fine_tuned_teacher, strong_student
+from w2sg.train.ranks import Ranks
 
 SHORT, LONG = 0.5, 15.0
 TABLE = word_table(64, n_words=12, words_per_text=8, seed=2).frame
@@ -80,3 +81,15 @@ def test_one_choice_is_not_cross_validated_and_a_lonely_row_is_refused(fit, trai
     assert len(trainings) == 1
     with pytest.raises(ValueError, match=r"teacher\.epochs = 'auto' .* one class has 1"):
         fit(labels)
+
+
+def test_of_several_processes_the_first_chooses(fit, monkeypatch):
+    """Catches a process that follows its own held-out losses: the others would wait for ever."""
+
+    class Second(Ranks):
+        def agree(self, value):
+            assert value == 1  # what this process would have taken: LONG
+            return 0
+
+    monkeypatch.setattr(fine_tuned_teacher, "here", Second)
+    assert fit(TABLE["label"].to_numpy()).facts["epochs"] == SHORT

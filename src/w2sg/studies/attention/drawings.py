@@ -28,7 +28,7 @@ def draw_choice(table: "pd.DataFrame", chosen: Mapping[str, Arm]) -> "Figure":
     found = {Arm(*(row[key] for key in CELL)): row["student"] for row in table.to_dict("records")}
     values = np.array(list(found.values()))
     low, high = np.nanmin(values), np.nanmax(values)
-    figure, axes = new_figure(2, 4, width=10.0, height=4.4)
+    figure, axes = new_figure(2, 4, width=11.0, height=6.0)
     for panel, roles in zip(axes, ROLES, strict=True):
         ratios = RATIOS if trains_v(roles) else (1.0,)
         rates = base_rates(roles)

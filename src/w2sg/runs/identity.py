@@ -1,0 +1,58 @@
+"""What stands for a model or a Python object in a key; what names no loss and no policy."""
+
+import uuid
+import warnings
+
+from w2sg import losses
+from w2sg.spec import Named, Spec
+from w2sg.train.projections.select import parse_roles
+
+
+def model_identity(*models: str) -> dict[str, str | list[str]]:
+    """Return what identifies a model's weights, or those of several."""
+    from w2sg.models.backbone import fingerprint
+
+    found = [fingerprint(model) for model in models]
+    return {"model": found[0] if len(found) == 1 else found}
+
+
+def refuse_unknown(spec: Spec) -> None:
+    """Refuse what names no loss and no policy, before anything is read or computed.
+
+    Raises:
+        ValueError: There is no such loss or policy.
+    """
+    if isinstance(spec.student.loss, str):
+        losses.get(spec.student.loss)
+    elif not isinstance(given := spec.student.loss.value, losses.Loss | None):
+        raise ValueError(
+            f"student.loss must be a name or a w2sg.losses.Loss, got {type(given).__name__}; "
+            "w2sg.losses.Loss makes one of a function of logits, targets and context"
+        )
+    for policy in (spec.student.policy, spec.teacher.policy):
+        parse_roles(policy)
+
+
+def object_identity(name: str, value: Named) -> dict[str, str | None]:
+    """Return what stands for a Python object in a key: its name and version, or nothing twice.
+
+    Args:
+        name: Field of the spec that holds it.
+        value: The object with its name and version.
+
+    Raises:
+        ValueError: Only the name of the object is left, as in a spec read from a file.
+    """
+    if value.value is None:
+        raise ValueError(
+            f"{name} is the Python object {value.name!r}, which a file cannot hold; run this spec "
+            "from Python with w2sg.Named(object, name=…, version=…)"
+        )
+    if value.name is None or value.version is None:
+        warnings.warn(
+            f"{name} is a Python object without name and version: what depends on it is computed "
+            f"again in every run; wrap it as w2sg.Named(object, name=…, version=…)",
+            stacklevel=2,
+        )
+        return {"uncached": uuid.uuid4().hex}
+    return value.identity
