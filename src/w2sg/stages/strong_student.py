@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from w2sg.models.backbone import Classifier
     from w2sg.train.loggers import Loggers
 
-VERSION = 2
+VERSION = 3
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
 RATES = {"full": 3e-4, "head": 0.1, "roles": 3e-4}
 LONG = 120  # steps; a shorter training of roles gets a higher rate in proportion,
