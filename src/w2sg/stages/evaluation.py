@@ -84,7 +84,7 @@ def evaluate(
         "best": _best(_ways(correct, answers), told),
         "agreement": _agreement(of["student"], of["teacher"], test.labels),
         "mistakes": _mistakes(test, of["student"], of["teacher"]),
-        "ledger": asdict(
+        "ledger": _as_json(
             ledger(
                 np.eye(p.shape[3])[test.labels],
                 of["teacher"],
@@ -261,3 +261,11 @@ def _confusion(labels: NDArray[np.int64], said: NDArray[np.int64], k: int) -> li
 
 def _n(arms: tuple[str, ...]) -> list[tuple[int, str]]:
     return list(enumerate(arms))
+
+
+def _as_json(found: Any) -> dict[str, Any]:
+    """The fields of a result as they read back from a file, where a tuple is a list."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(found).items()
+    }

@@ -388,7 +388,7 @@ def test_a_probe_teacher_reads_as_far_as_the_student(word_csv, tiny_model, tmp_p
         "compute",
         lambda call, context: (
             compute(call, context)
-            if call.stage in ("labelled_data", "weak_teacher")
+            if call.stage in ("labelled_data", "features", "weak_teacher")
             else ({}, None)
         ),
     )

@@ -187,7 +187,7 @@ def test_a_failure_takes_along_only_what_needs_it(store, monkeypatch):
         return {}, None
 
     run = execution(store, monkeypatch, compute)
-    with pytest.raises(RunFailed, match=r"^call 10: no$"):
+    with pytest.raises(RunFailed, match=rf"^call 10: no\n +`w2sg show {calls[0].key[:12]} "):
         run.ensure_all([*calls, needs])
     assert calls[1].key in run.manifests
     assert needs.key not in run.manifests

@@ -54,7 +54,7 @@ LEAST = {"data": {"bundled": "qnli"}}
         ("version", 2, "version = 2: must be 1"),
         ("student.loss", 5, "student.loss = 5: must be a name, or an object given in Python"),
         ("student.model", "", "student.model = '': must be a name, or an object given in Python"),
-        ("teacher", {"kind": "sklearn", "estimator": [5]}, "needs teacher.estimator"),
+        ("teacher", {"kind": "sklearn", "estimator": [5]}, "teacher.estimator = 5: must be"),
         ("data.path", "", "data.path = '': must be a text that is not empty"),
         ("run.seeds", 1, "run.seeds = 1: must be a list, as in [0, 1]"),
         ("run.seeds", [2**63], f"run.seeds.0 = {2**63}: must be less than"),
