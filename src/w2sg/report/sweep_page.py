@@ -12,6 +12,7 @@ from w2sg.figures import new_figure, to_svg
 from w2sg.figures.canvas import PALETTE
 from w2sg.figures.forest import forest_plot
 from w2sg.figures.value_map import value_map
+from w2sg.report.numbers import plain
 from w2sg.report.sweep_laws import CellErrors, lay_over, mark_sizes
 from w2sg.runs.sweep_record import SweepRecord
 
@@ -120,7 +121,7 @@ def _row(record: SweepRecord, values: dict) -> list[str]:
     cells += [_percent(values[name]) for name in ("teacher", "student", "ceiling")]
     gain = [values[name] for name in ("gain", "gain_low", "gain_high")]
     pgr = [values[name] for name in ("pgr", "pgr_low", "pgr_high")]
-    return [*cells, _with_interval(gain, _points), _with_interval(pgr, lambda v: f"{v:.2f}")]
+    return [*cells, _with_interval(gain, _points), _with_interval(pgr, plain)]
 
 
 def _reasons(record: SweepRecord, table: Frame) -> dict[str, list[str]]:
