@@ -9,6 +9,7 @@ from w2sg.gain.break_even import BreakEven
 from w2sg.report.ledger import LedgerRows, ledger_rows
 from w2sg.report.trainings import Training, trainings
 from w2sg.spec import Spec, to_toml
+from w2sg.stages.evaluation import VERSION as EVALUATION_VERSION
 
 if TYPE_CHECKING:
     from w2sg.runs.execute import Outcome
@@ -183,7 +184,7 @@ class PageData:
     opr: Estimate | None
     best: Best
     break_even: BreakEven | None
-    ledger: LedgerRows | None
+    ledger: LedgerRows
     agreement: Mapping[str, float | None]
     mistakes: Mistakes
     first_answer: FirstAnswer | None
@@ -226,8 +227,18 @@ def collect(outcome: "Outcome") -> PageData:
 
     Args:
         outcome: The run as it lies in its store.
+
+    Raises:
+        ValueError: It was evaluated by another version of w2sg, which measured other things.
     """
-    facts = outcome.of_role("evaluation").facts
+    measured = outcome.of_role("evaluation").manifest
+    if (version := measured.body["version"]) != EVALUATION_VERSION:
+        raise ValueError(
+            f"this run was evaluated by another version of w2sg (version {version} of the "
+            f"evaluation, this is {EVALUATION_VERSION}); run its spec.toml again with `w2sg run`: "
+            "what is still current is not trained again"
+        )
+    facts = measured.facts
     spec, seeds = outcome.spec, tuple(facts["seeds"])
     chosen = _chosen(outcome, seeds[0])
     shown = [name for name in ORDER if name in facts["arms"] and name not in chosen]
@@ -245,7 +256,7 @@ def collect(outcome: "Outcome") -> PageData:
         opr=None if facts["opr"] is None else Estimate(**facts["opr"]),
         best=_best(facts["best"], chosen),
         break_even=None if facts["break_even"] is None else BreakEven(**facts["break_even"]),
-        ledger=ledger_rows(facts["ledger"]) if "ledger" in facts else None,
+        ledger=ledger_rows(facts["ledger"]),
         agreement=facts["agreement"],
         mistakes=_mistakes(outcome, facts, seeds[0]),
         first_answer=_first_answer(outcome),

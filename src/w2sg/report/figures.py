@@ -114,8 +114,6 @@ def break_even(page: PageData) -> Drawing | None:
 def departure(page: PageData) -> Drawing | None:
     """Draw the gain in risk against the student's misfit, each seed as a small dot."""
     found = page.ledger
-    if found is None:
-        return None
     misfit, gap = triple(found.misfit), triple(found.gap)
     if misfit is None or gap is None:
         return None

@@ -49,7 +49,8 @@ class Writer:
         save: Callable[[Path], None] | None = None,
         needs: dict[str, str] | None = None,
     ) -> str:
-        call = Call(stage, {"stage": stage, "role": role}, needs or {}, {}, role.replace("/", ", "))
+        body = {"stage": stage, "role": role, "version": evaluation.VERSION}
+        call = Call(stage, body, needs or {}, {}, role.replace("/", ", "))
         self.calls[call.key], self.roles[role] = call, call.key
         self.write(call, facts, save)
         return call.key

@@ -1,6 +1,7 @@
 """The page of a finished run: safe, self-contained, the same bytes, and honest where it must be."""
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -196,6 +197,16 @@ def test_page_without_truth_has_its_cards(make_outcome):
     shown = Markup(render(make_outcome(arms=arms, hidden=False, seeds=(0,)))).said
     assert "unknown: no true labels" in shown
     assert "no true labels of them are known" in shown
+
+
+def test_an_evaluation_of_another_version_is_refused_in_words(make_outcome):
+    # a page read by today's names out of yesterday's facts ends in a KeyError
+    outcome = make_outcome()
+    key = outcome.plan.roles["evaluation"]
+    old = outcome.manifests[key]
+    outcome.manifests[key] = dataclasses.replace(old, body={**old.body, "version": 1})
+    with pytest.raises(ValueError, match=r"another version of w2sg \(version 1 .* `w2sg run`"):
+        collect(outcome)
 
 
 def test_number_that_is_missing_is_asked_for(make_outcome):
