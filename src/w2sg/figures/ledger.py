@@ -22,7 +22,7 @@ def gain_against_misfit(
     gap_interval: ArrayLike | None = None,
     unit: str = "nats",
     seeds: ArrayLike | None = None,
-    width: float = 6.0,
+    size: tuple[float, float] = (6.0, 4.6),
     colours: tuple[str, str] = ("C0", "0.35"),
 ) -> "Figure":
     """Draw the ledgers of several runs.
@@ -38,7 +38,7 @@ def gain_against_misfit(
         gap_interval: (runs, 2) low and high.
         unit: Of both axes.
         seeds: (m, 2) misfit and gain of single seeds, drawn small.
-        width: In inches.
+        size: Width and height in inches.
         colours: Of the points, and of lines and seeds.
 
     Raises:
@@ -54,7 +54,7 @@ def gain_against_misfit(
             f"misfit, gap and labels must have one length, got {len(x)}, {len(y)}"
             + (f" and {len(labels)}" if labels is not None else "")
         )
-    figure, (axes,) = new_figure(width=width, height=4.6)
+    figure, (axes,) = new_figure(width=size[0], height=size[1])
     point, muted = colours
     spreads = []
     for name, middle, interval in (
@@ -78,7 +78,7 @@ def gain_against_misfit(
         axes.annotate(name, (left, up), xytext=(5, 5), textcoords="offset points", fontsize=9)
     axes.set(
         xlabel=f"misfit: student from teacher ({unit})",
-        ylabel=f"gain: teacher risk − student risk ({unit})",
+        ylabel=f"gain in risk ({unit})",
     )
     axes.set_xlim(left=0)
     axes.legend(loc="best")

@@ -126,7 +126,7 @@ def departure(page: PageData) -> Drawing | None:
             gap_interval=[gap[1:]],
             unit=found.unit,
             seeds=found.seeds if len(found.seeds) > 1 else None,
-            width=min(width, 6.0),
+            size=(width, 3.3),
             colours=(STUDENT, MUTED),
         )
         figure.axes[0].legend(frameon=False)

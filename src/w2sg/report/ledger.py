@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2sg.gain import Estimate
+from w2sg.report.numbers import minus
 
 OF_MEAN = {  # where all seeds label the same rows
     "risk": "risk of the mean teacher of the seeds",
@@ -51,7 +52,7 @@ def ledger_rows(stored: dict[str, Any]) -> LedgerRows:
             (title, Estimate(**stored["mean_teacher"][name])) for name, title in OF_MEAN.items()
         ]
     return LedgerRows(
-        stored["meaning"],
+        minus(stored["meaning"]),
         unit,
         tuple(rows),
         gap=Estimate(**stored["gap"]),
