@@ -34,7 +34,7 @@ def refuse_unknown(spec: Spec) -> None:
 
 
 def object_identity(name: str, value: Named) -> dict[str, str | None]:
-    """Return what stands for a Python object in a key: its name and version, or nothing twice.
+    """Return what stands for a Python object in a key: name and version, else a new word each time.
 
     Args:
         name: Field of the spec that holds it.
