@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2sg.data.parts import label_warnings
 from w2sg.diagnostics import Ledger, MeanTeacher
 from w2sg.diagnostics.controls import Explanation
 from w2sg.gain import Estimate
@@ -65,6 +66,14 @@ class Result:
     def facts(self) -> dict[str, Any]:
         """Everything that the evaluation found, as JSON."""
         return self.outcome.of_role("evaluation").facts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of labels and given answers, in sentences, as the terminal said."""
+        seed = self.spec.run.seeds[0]
+        report = self.outcome.artifact(self.outcome.data[seed]).facts["report"]
+        teacher = self.outcome.of_role(f"teacher/{seed}").facts
+        return (*label_warnings(report, seed), *teacher.get("notes", ()))
 
     def table(self) -> "pd.DataFrame":
         """Return one row per arm: accuracy with its interval, other metrics, gain over teacher."""

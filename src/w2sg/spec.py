@@ -73,6 +73,14 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _texts(value: Any) -> Any:
+    """Values of a column, which a spec may write as numbers or booleans too."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if value is None or not all(isinstance(one, str | int | float) for one in values):
+        return value
+    return tuple(str(one) for one in values)
+
+
 def _one_or_several(value: Any) -> Any:
     """A list of one is that one, so that both have one identity."""
     return value[0] if isinstance(value, list | tuple) and len(value) == 1 else _tuple(value)
@@ -81,6 +89,7 @@ def _one_or_several(value: Any) -> Any:
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
 Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
+Values = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Models = Annotated[tuple[Text, ...], Field(min_length=2)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Count = Annotated[int, Field(ge=0)]
@@ -104,6 +113,7 @@ class DataSpec(_Table):
     text: Text = "text"
     text_pair: Text | None = None
     label: Text = "label"
+    no_label: Values | None = None
     id: Text | None = None
     group: Text | None = None
     split: Annotated[str | None, BeforeValidator(_none_if_empty)] = "split"
@@ -139,6 +149,7 @@ class TeacherSpec(_Table):
     ] = "all-MiniLM-L6-v2"
     layers: Positive | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    classes: Annotated[Values, Field(min_length=1)] | None = None
     policy: str = "full"
     epochs: Annotated[float, Field(gt=0.0)] | Literal["auto"] = "auto"
     lr: Rate | Literal["auto"] = "auto"
@@ -157,6 +168,11 @@ class TeacherSpec(_Table):
             raise ValueError(
                 "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
                 "one column of probabilities per class"
+            )
+        if self.classes is not None and self.kind != "column":
+            raise ValueError(
+                "teacher.classes says what the values of teacher.column stand for; a teacher of "
+                f"kind {self.kind!r} reads no column"
             )
         # a list of names or objects is a tuple by now
         empty = isinstance(self.estimator, Named) and isinstance(self.estimator.value, list | tuple)

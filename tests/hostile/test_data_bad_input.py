@@ -87,9 +87,9 @@ def test_not_utf8(tmp_path, suffix, encoding):
 def test_wrong_columns_name_the_nearest(tmp_path):
     path = save(tmp_path / "a.csv", rows(Body=["x"] * 60))
     for argument in ("text_pair", "label", "id", "group", "split"):
-        with pytest.raises(ValueError, match=f"{argument}='body' is not a column.*mean 'Body'"):
+        with pytest.raises(ValueError, match=f"{argument}='body' is not a column of path=.*mean 'Body'"):
             read_table(path=path, **{argument: "body"})
-    with pytest.raises(ValueError, match=r"text='txt' is not a column; there are 'text', 'label'"):
+    with pytest.raises(ValueError, match=r"text='txt' is not a column of .*; there are 'text', 'label'"):
         read_table(path=path, text="txt")
     with pytest.raises(ValueError, match="keep='body'"):
         read_table(path=path, keep=["body"])
@@ -256,7 +256,7 @@ def test_a_header_of_another_separator(tmp_path):
 def test_cells_that_are_lists_and_halves_of_characters(tmp_path):
     """Catches numpy's and the codec's own words, which name neither column nor row."""
     pd.DataFrame({"text": ["x"] * 4, "label": [[1, 2]] * 4}).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match=r"label='label' holds a ndarray in row 0, \[1 2\]"):
+    with pytest.raises(ValueError, match=r"label='label' .*holds \[1, 2\], .* \(row 0\)"):
         read_table(path=tmp_path / "a.parquet", label="label")
     whole, half = r"\ud83d\ude00", r"\ud83d"
     (tmp_path / "a.jsonl").write_text(f'{{"text": "{whole}"}}\n{{"text": "{half}"}}\n')

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files as package_files
@@ -157,17 +157,29 @@ def read_hub(name: str, *, argument: str = "hub") -> Raw:
     frames, names = [], {}
     for split, part in parts.items():
         frame = pd.DataFrame(part.with_format(None).to_pandas())
+        _name_classes(frame, part.features, parts.values(), datasets.ClassLabel)
         if len(parts) > 1 and "split" not in frame:
             frame["split"] = str(split)
         frames.append(frame)
         for column, feature in part.features.items():
             if isinstance(feature, datasets.ClassLabel):
-                names[column] = tuple(feature.names)
+                names.setdefault(column, tuple(feature.names))
     frame = pd.concat(frames, ignore_index=True)
     if frame.empty:
         raise ValueError(f"{argument}={name!r} holds no rows")
     split_column = "split" if len(parts) > 1 else None
     return Raw(frame, names, split_column, {"kind": "datasets", "name": shown})
+
+
+def _name_classes(frame: pd.DataFrame, features: Any, splits: Iterable[Any], kind: type) -> None:
+    """Write class names for class numbers where another split numbers its classes otherwise."""
+    for column, feature in features.items():
+        others = [split.features.get(column) for split in splits]
+        if isinstance(feature, kind) and any(
+            getattr(other, "names", None) != feature.names for other in others
+        ):
+            named = dict(enumerate(feature.names))
+            frame[column] = frame[column].map(named).astype(object)
 
 
 def bundled_path(name: str, *, known: tuple[str, ...]) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg.data.class_names import BOOLEANS, as_toml, look_alikes
 from w2sg.data.duplicates import near_clusters
 from w2sg.data.examples import IntArray, Labelled, Unlabelled
 from w2sg.data.label_column import NO_LABEL
@@ -158,19 +159,35 @@ def _labels(table: Table, data: Table, source: str) -> IntArray:
     own = table.frame["label"].to_numpy(dtype=np.int64)
     if table is data:
         return own
-    known = {name: number for number, name in enumerate(data.label_names or ())}
+    names = data.label_names or ()
+    known = {name: number for number, name in enumerate(names)}
+    if len(names) == len({name.lower() for name in names} & set(BOOLEANS)):
+        # true of JSON, True of pandas and TRUE of a spreadsheet
+        known |= {
+            other: known[name]
+            for name in names
+            for other in table.label_names
+            if other.lower() == name.lower()
+        }
     unseen = [
         table.label_names[c]
         for c in np.unique(own[own != NO_LABEL])
         if table.label_names[c] not in known
     ]
     if unseen:
+        alike = next((g for g in look_alikes({*names, unseen[0]}) if unseen[0] in g), ())
+        near = next((name for name in alike if name != unseen[0]), None)
+        hint = "" if near is None else f"; did you mean {near!r}?"
         raise ValueError(
             f"label {unseen[0]!r} of the {source} file is none of the classes of the main data, "
-            f"{list(known)}"
+            f"{list(names)}{hint or _no_label_hint(unseen[0])}"
         )
     number_of = [known.get(name, NO_LABEL) for name in table.label_names]
     return np.array([*number_of, NO_LABEL], dtype=np.int64)[own]  # -1 is the last entry
+
+
+def _no_label_hint(name: str) -> str:
+    return f"; if it means that a row has no label, set data.no_label = {as_toml([name])}"
 
 
 def _hashes(values: Words, salt: str) -> NDArray[np.uint64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from w2sg.data.examples import Unlabelled
 from w2sg.data.files import bundled_path, read_chunks, read_hub, read_path, suggest
-from w2sg.data.label_column import NO_LABEL, class_numbers, is_empty
+from w2sg.data.label_column import NO_LABEL, class_numbers, is_empty, kept_texts
 
 BUNDLED: Mapping[str, Mapping[str, str]] = {
     "vader_tweets": {"id": "id", "text": "text", "label": "label"},
@@ -37,11 +37,14 @@ class Table:
             source has them; ``label`` as a class number, -1 where the row has no label.
         label_names: The names of the classes, sorted unless the source orders them; nothing if no
             label column was read.
-        extra: The kept columns under their own names, indexed by id.
+        extra: The kept columns under their own names as texts, indexed by id; a cell without a
+            value, or with one that means "no label", is empty.
         n_read: Rows in the source.
         n_blank: Rows dropped because a text was blank.
         ids_from: ``"column"`` or ``"content"``.
         provenance: What was read, JSON-able.
+        columns: The names of all columns of the source.
+        notes: What a reader must know about the labels, in sentences.
     """
 
     frame: pd.DataFrame
@@ -51,6 +54,8 @@ class Table:
     n_blank: int
     ids_from: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of rows that were kept."""
@@ -68,7 +73,9 @@ class Table:
         """SHA-256 of all content, kept columns included; the same for every order of the rows."""
         names = list(self.label_names or ())
         columns = [*self.frame.columns, *(f"extra:{name}" for name in self.extra.columns)]
-        digest = hashlib.sha256(json.dumps(["Table", columns, names]).encode())
+        # the same table out of another file may have other notes, and they are kept with the parts
+        header = ["Table", columns, names, *([list(self.notes)] if self.notes else ())]
+        digest = hashlib.sha256(json.dumps(header).encode())
         whole = pd.concat([self.frame.set_index("id", drop=False), self.extra], axis=1)
         for row in sorted(whole.itertuples(index=False, name=None)):
             digest.update(json.dumps(row, default=str).encode())
@@ -87,9 +94,12 @@ def read_table(
     group: str | None = None,
     split: str | None = None,
     keep: Sequence[str] = (),
+    no_label: Sequence[str] | None = None,
     label_optional: bool = False,
     split_optional: bool = False,
+    keep_optional: bool = False,
     argument: str = "path",
+    words: Mapping[str, str] | None = None,
 ) -> Table:
     """Read a data set into one table; exactly one of ``path``, ``bundled`` and ``hub`` says which.
 
@@ -100,16 +110,20 @@ def read_table(
             in the same format.
         text: The column of the texts, ``"text"`` if not given.
         text_pair: The column of the second texts of a task on pairs.
-        label: The column of the labels: strings, integers or booleans. An empty cell (and -1 in a
-            column whose source names its classes) is a row without a label.
+        label: The column of the labels: strings, integers or booleans, or lists of one of these.
+            An empty cell (and -1 in a column whose source names its classes) is a row without a
+            label.
         id: The column of the row ids, unique. Without one, a row's id is the hash of its content,
             with the number of the occurrence for exact copies.
         group: The column of what rows share (a question, an author), so that they stay together.
         split: The column of the source's own splits; a data set with several splits has one.
         keep: Columns to keep beside, such as labels or probabilities given by another teacher.
+        no_label: Values of the label column that mean that a row has no label; see `class_numbers`.
         label_optional: Whether the label column may be absent.
         split_optional: Whether the split column may be absent.
+        keep_optional: Whether kept columns may be absent; ``extra`` then lacks them.
         argument: How the user knows ``path``; it opens the error text.
+        words: Argument → how the user knows it, where not by its name here.
 
     Raises:
         ValueError: Missing, unreadable, empty or not UTF-8; a column that is not there (with the
@@ -123,8 +137,10 @@ def read_table(
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise ValueError(f"give exactly one of path, bundled and hub, got {chosen or 'none'}")
+    origin = ""
     if path is not None:
         raw = read_path(path, argument=argument)
+        origin = f" of {argument}={str(path)!r}"
     elif hub is not None:
         raw = read_hub(hub)
     else:
@@ -143,9 +159,13 @@ def read_table(
         group=group,
         split=raw.split if split_optional and split not in raw.frame else split or raw.split,
         keep=keep,
+        no_label=no_label,
         label_optional=label_optional,
+        keep_optional=keep_optional,
         class_names=raw.class_names,
         provenance=raw.provenance,
+        words=words,
+        origin=origin,
     )
 
 
@@ -218,24 +238,22 @@ def from_frame(
     group: str | None = None,
     split: str | None = None,
     keep: Sequence[str] = (),
+    no_label: Sequence[str] | None = None,
     label_optional: bool = False,
+    keep_optional: bool = False,
     class_names: Mapping[str, tuple[str, ...]] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    words: Mapping[str, str] | None = None,
+    origin: str = "",
 ) -> Table:
-    """Return the rows of a frame as a table; the columns mean what they mean in `read_table`.
+    """Return the rows of a frame as a table; the arguments mean what they mean in `read_table`.
 
     Args:
         frame: Any frame with a text column.
-        text: The column of the texts.
-        text_pair: The column of the second texts.
-        label: The column of the labels.
-        id: The column of the row ids.
-        group: The column of what rows share.
-        split: The column of the source's own splits.
-        keep: Columns to keep beside.
-        label_optional: Whether the label column may be absent.
+        text: The column of the texts, and so on.
         class_names: Column → names of its classes, in the order of the class numbers.
         provenance: Where the frame is from, JSON-able.
+        origin: Of which file it is, for errors, such as ``" of data.test='b.csv'"``.
 
     Raises:
         ValueError: As `read_table`.
@@ -247,16 +265,21 @@ def from_frame(
     """
     if frame.empty:
         raise ValueError("the frame holds no rows")
-    columns = {"text": _column(frame, "text", text)}
+    said = words or {}
+
+    def column(argument: str, name: str, *, lists: bool = False) -> pd.Series:
+        return _column(frame, said.get(argument, argument), name, origin=origin, lists=lists)
+
+    columns = {"text": column("text", text)}
     if text_pair is not None:
-        columns["pair"] = _column(frame, "text_pair", text_pair)
+        columns["pair"] = column("text_pair", text_pair)
     kept = _not_blank(columns["text"])
     if "pair" in columns:
         kept &= _not_blank(columns["pair"])
     if not kept.any():
         raise ValueError(
-            f"text={text!r}: every one of the {len(frame)} rows is blank; name the column that "
-            "holds the texts"
+            f"{said.get('text', 'text')}={text!r}: every one of the {len(frame)} rows is blank; "
+            "name the column that holds the texts"
         )
     n_blank = int((~kept).sum())
     where = np.flatnonzero(kept)
@@ -268,56 +291,74 @@ def from_frame(
     if id is None:
         out["id"] = _content_ids(out["text"], out.get("pair"))
     else:
-        out["id"] = _ids(_column(frame, "id", id).iloc[where], id)
+        out["id"] = _ids(column("id", id).iloc[where], id, said.get("id", "id"))
         repeated = pd.Series(out["id"]).duplicated()
         if repeated.any():
             first = out["id"][int(np.argmax(repeated.to_numpy()))]
             raise ValueError(
-                f"id={id!r}: {first!r} occurs more than once ({int(repeated.sum())} repeats); "
-                "ids must be unique, or leave id out to name rows by their content"
+                f"{said.get('id', 'id')}={id!r}: {first!r} occurs more than once "
+                f"({int(repeated.sum())} repeats); ids must be unique, or leave id out to name "
+                "rows by their content"
             )
-    names = None
+    names, notes, own = None, (), class_names or {}
     if label is not None and (label in frame or not label_optional):
-        given = _column(frame, "label", label).iloc[where]
-        out["label"], names = class_numbers(given, label, (class_names or {}).get(label))
+        labels = class_numbers(
+            column("label", label, lists=True).iloc[where],
+            label,
+            own.get(label),
+            no_label=no_label,
+            argument=said.get("label", "label"),
+            origin=origin,
+        )
+        out["label"], names, notes = labels.numbers, labels.names, labels.notes
     if group is not None:
-        given = _column(frame, "group", group).iloc[where]
         # a row without a group stands alone
         out["group"] = [
             f"row {name}" if is_empty(value) else str(value)
-            for name, value in zip(out["id"], given, strict=True)
+            for name, value in zip(out["id"], column("group", group).iloc[where], strict=True)
         ]
     if split is not None:
-        out["split"] = strings(_column(frame, "split", split))
-    extra = pd.DataFrame(
-        {name: _as_numbers(_column(frame, "keep", name).iloc[where]) for name in keep},
-        index=pd.Index(out["id"], name="id", dtype=object),
-    )
+        out["split"] = strings(column("split", split))
+    extra = {
+        name: kept_texts(
+            column("keep", name, lists=True).iloc[where],
+            name,
+            own.get(name),
+            no_label=no_label or (),
+            argument=said.get("keep", "keep"),
+        )
+        for name in keep
+        if name in frame or not keep_optional
+    }
     order = [name for name in ("id", "text", "pair", "label", "group", "split") if name in out]
     return Table(
         frame=pd.DataFrame({name: out[name] for name in order}),
         label_names=names,
-        extra=extra,
+        extra=pd.DataFrame(extra, index=pd.Index(out["id"], name="id", dtype=object), dtype=object),
         n_read=len(frame),
         n_blank=n_blank,
         ids_from="content" if id is None else "column",
         provenance=dict(provenance or {"kind": "frame"}),
+        columns=tuple(map(str, frame.columns)),
+        notes=notes,
     )
 
 
-def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
+def _column(
+    frame: pd.DataFrame, argument: str, name: str, *, origin: str = "", lists: bool = False
+) -> pd.Series:
     if name not in frame.columns:
         known = [str(one) for one in frame.columns]
         hint = suggest(name, known)
         if len(known) == 1 and any(mark in known[0] for mark in ",;|\t"):
             hint += "; cells are separated by commas in .csv and by tabs in .tsv"
-        raise ValueError(f"{argument}={name!r} is not a column; {hint}")
+        raise ValueError(f"{argument}={name!r} is not a column{origin}; {hint}")
     column = frame[name]
     if not isinstance(column, pd.Series):
         raise ValueError(
             f"{argument}={name!r} is the name of {column.shape[1]} columns; rename all but one"
         )
-    if column.dtype == object:
+    if column.dtype == object and not lists:
         for row, value in enumerate(column):
             if isinstance(value, list | tuple | dict | set | np.ndarray):
                 raise ValueError(
@@ -327,23 +368,15 @@ def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
     return column
 
 
-def _as_numbers(column: pd.Series) -> NDArray[Any]:
-    """Numbers where every cell is one or empty, so that CSV and Parquet keep the same values."""
-    try:
-        return np.asarray(pd.to_numeric(column))
-    except (TypeError, ValueError):
-        return column.to_numpy(dtype=object)
-
-
 def _not_blank(texts: pd.Series) -> NDArray[np.bool_]:
     return np.array([not is_empty(value) for value in texts], dtype=bool)
 
 
-def _ids(values: pd.Series, name: str) -> list[str]:
+def _ids(values: pd.Series, name: str, argument: str = "id") -> list[str]:
     out = []
     for row, value in enumerate(values):
         if is_empty(value):
-            raise ValueError(f"id={name!r} is empty in row {row}; every row needs an id")
+            raise ValueError(f"{argument}={name!r} is empty in row {row}; every row needs an id")
         out.append(str(value))
     return out
 

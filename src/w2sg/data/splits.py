@@ -74,7 +74,7 @@ def divide(
 
     trainable = free & (pool.sources == "data") & pool.has_label
     teaching = trainable if n_labelled else pool.has_label
-    classes = _classes(pool, teaching, in_test, table.label_names)
+    classes = _classes(pool, teaching, in_test, table.label_names, dropped)
     order = pool.order(trainable, f"labelled/{seed}")
     left = f"labelled rows left beside {len(in_test)} test rows"
     _enough("n_labelled", n_labelled, len(order), left)
@@ -120,6 +120,8 @@ def divide(
         test_from=test_from,
         unlabelled_from=_origin(pool, in_unlabelled, own_file=unlabelled is not None),
         provenance={name: one.provenance for name, one in tables.items() if one is not None},
+        contradictory=_contradictory(pool, chosen),
+        notes=_notes(tables),
     )
     return Parts(
         labelled=labelled,
@@ -188,14 +190,13 @@ def _leave_out(
         free &= ~rows
 
 
-def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, ...]) -> list[int]:
+def _classes(
+    pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, ...], dropped: dict[str, int]
+) -> list[int]:
     """Return the class numbers that can be learned, or refuse rows of any other class."""
     classes = [int(c) for c in np.unique(pool.labels[trainable])]
     if len(classes) < 2:
-        raise ValueError(
-            f"the rows to learn from have one class only, {[names[c] for c in classes]}; "
-            "a classifier needs at least two; is data.label the right column?"
-        )
+        raise ValueError(_too_few_classes(pool, [names[c] for c in classes], in_test, dropped))
     learnable = np.isin(pool.labels, classes)
     for where, rows in (("test", in_test), ("data", np.flatnonzero(pool.has_label))):
         if len(unseen := rows[~learnable[rows]]):
@@ -205,6 +206,32 @@ def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, .
                 "add rows of it, or leave it out of the data"
             )
     return classes
+
+
+def _too_few_classes(
+    pool: Pool, classes: list[str], in_test: IntArray, dropped: dict[str, int]
+) -> str:
+    left = "no labelled row is left to learn from"
+    if classes:
+        left = f"the rows to learn from have one class only, {classes}"
+    all_classes = np.unique(pool.labels[pool.has_label])
+    if len(all_classes) < 2:
+        return f"{left}; a classifier needs at least two; is data.label the right column?"
+    n_test = f"{len(in_test):,} rows are in the test part"
+    if out := sum(n for reason, n in dropped.items() if reason.startswith("group")):
+        n_groups = len(set(pool.groups)) if pool.groups is not None else 0
+        return (
+            f"{left}: {n_test} and {out:,} others share a group (data.group) with them, of "
+            f"{n_groups:,} group{'s' * (n_groups != 1)} in all; groups stay together, so name a "
+            "column with more values, take a smaller data.n_test, or leave data.group out"
+        )
+    if dropped:
+        why = ", ".join(f"{n:,} left out ({reason})" for reason, n in dropped.items())
+        return f"{left}: {n_test}, {why}; take a smaller data.n_test or other test rows"
+    return (
+        f"{left}: {n_test}; a classifier needs at least two classes to learn from: take a smaller "
+        "data.n_test, or add labelled rows that are no test rows"
+    )
 
 
 def _stratified(pool: Pool, order: IntArray, n: int, classes: list[int]) -> IntArray:
@@ -245,6 +272,24 @@ def _copies(
 
     near = pool.near_clusters[used] if drop else near_clusters(texts, pairs)
     return count(exact_clusters(texts, pairs)), count(near)
+
+
+def _contradictory(pool: Pool, chosen: dict[str, IntArray]) -> dict[str, int]:
+    """Count the rows of each part whose text stands in the same part with another label."""
+    counts = {}
+    for part, rows in chosen.items():
+        rows = rows[pool.has_label[rows]]
+        pairs = None if pool.pairs is None else list(pool.pairs[rows])
+        text = pd.Series(exact_clusters(list(pool.texts[rows]), pairs))
+        n_labels = pd.Series(pool.labels[rows]).groupby(text).transform("nunique")
+        counts[part] = int((n_labels > 1).sum())
+    return counts
+
+
+def _notes(tables: dict[str, Table | None]) -> list[str]:
+    """What the sources say of their labels, each sentence once."""
+    each = (note for one in tables.values() if one is not None for note in one.notes)
+    return list(dict.fromkeys(each))
 
 
 def _origin(pool: Pool, where: IntArray, *, own_file: bool) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from w2sg.data.parts import label_warnings
 from w2sg.gain import Estimate
 from w2sg.report.collect import TITLES, PageData
 from w2sg.report.numbers import in_percent, in_points, listed, minus, percent, ratio
@@ -130,6 +131,7 @@ def _warnings(page: PageData) -> list[str]:
             f"{copies:,} training rows have a copy or near copy in the test part (seed "
             f'{page.seeds[0]}); data.duplicates = "drop" leaves such rows out.'
         )
+    said += label_warnings(page.parts, page.seeds[0])
     return said
 
 

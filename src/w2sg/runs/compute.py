@@ -29,6 +29,7 @@ from w2sg.stages import (
     labelled_data,
     pseudo_labels,
     strong_student,
+    weak_teacher,
 )
 
 
@@ -50,6 +51,12 @@ def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     main = context.tables.main
     asked = ((context.tables.unlabelled, parts.unlabelled), (context.tables.test, parts.test))
     given = pd.concat([(main if t is None else t).extra.loc[list(p.ids)] for t, p in asked])
+    if columns:  # what cannot be read is refused before anything is trained
+        teacher = weak_teacher.column(
+            given, parts.label_names, tuple(columns), call.body["spec"].get("classes")
+        )
+        for part in (parts.unlabelled, parts.test.unlabelled()):
+            teacher.predict(part)
     facts = {
         "label_names": list(parts.label_names),
         "rows": {

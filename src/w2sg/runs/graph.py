@@ -156,6 +156,9 @@ class Graph:
         else:
             settings["columns"] = list(teacher_columns(t))
             settings["classes"] = list(self.facts[seed]["label_names"])
+            settings["reading"] = weak_teacher.COLUMN_VERSION
+            if t.classes is not None:
+                settings["classes_of_column"] = list(t.classes)
             inputs["given"] = self.part(seed, "given")
         if t.kind == "sklearn":
             settings["estimator"] = self.estimator_identity()

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.data.class_names import listed
 from w2sg.data.examples import Labelled, Unlabelled
-from w2sg.data.parts import Parts
+from w2sg.data.parts import Parts, label_warnings
 from w2sg.forecast import Evidence, forecast
 from w2sg.forecast.advice import Cost
 from w2sg.forecast.record import Record, packaged_record
@@ -30,7 +31,7 @@ from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher
 
-VERSION = 3
+VERSION = 4
 # forward and backward pass of a training step against one forward pass
 STEP_COST = 3.0
 
@@ -108,6 +109,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
             _ensure(run, needed)
         tell(Event("started", call))
         evidence = _evidence(quick, graph, run, parts, features, weak)
+        notes = label_warnings(facts[seed]["report"], seed)
         cost = _cost(spec, store, run.manifests[features], facts[seed]["rows"], graph)
         found = forecast(
             evidence,
@@ -123,7 +125,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
                 key=call.key,
                 body=dict(call.body),
                 status="done",
-                facts=summarise(found, evidence, known),
+                facts={**summarise(found, evidence, known), "notes": notes},
                 environment=environment(),
                 started=began,
                 seconds=time.time() - began,
@@ -272,8 +274,8 @@ def _teacher(
     pairs = None if labelled.pairs is None else [*labelled.pairs, *(unlabelled.pairs or ())]
     k = len(parts.label_names)
     if t.kind == "column":
-        given = run.context["tables"].main.extra
-        told = weak_teacher.column(given, parts.label_names, teacher_columns(t))
+        given = _given_of(labelled, run.context["tables"].main.extra, teacher_columns(t))
+        told = weak_teacher.column(given, parts.label_names, teacher_columns(t), t.classes)
         return RehearsalTeacher(told.predict(labelled.unlabelled()), None, None, None)
     if t.kind in ("tfidf", "sklearn"):
         if t.kind == "sklearn":
@@ -294,6 +296,20 @@ def _teacher(
         for key in weak.features
     ]
     return rehearsal_teacher.together(each, combine=t.combine)
+
+
+def _given_of(labelled: Labelled, extra: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """What columns say of the labelled rows, whose true labels a forecast compares it with."""
+    lacking = [name for name in columns if name not in extra]
+    rows = extra.reindex(columns=list(columns)).loc[list(labelled.ids)]
+    empty = rows.isna().any(axis=1)
+    if lacking or empty.any():
+        raise ValueError(
+            f"a forecast compares teacher.column with the true labels of labelled rows, and "
+            f"{int(empty.sum())} of {len(rows)} have no value in {listed(lacking or columns)}; ask "
+            "that labeller about the labelled rows too, or run without a forecast"
+        )
+    return rows
 
 
 def _tfidf(

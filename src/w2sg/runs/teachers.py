@@ -65,7 +65,8 @@ def _fits(
         return tuple(partial(weak_teacher.sklearn, estimator=e, folds=folds) for e in given)
     if kind == "column":
         given = pd.read_parquet(data.folder / "given.parquet").set_index("id")
-        told = weak_teacher.column(given, parts.label_names, tuple(settings["columns"]))
+        classes = settings.get("classes_of_column")
+        told = weak_teacher.column(given, parts.label_names, tuple(settings["columns"]), classes)
         return (lambda labelled, *, seed, like=None: told,)
     if kind == "probe":
         stored = [key for name, key in call.needs.items() if name != "data"]

@@ -12,8 +12,10 @@ from w2sg import soft_labels
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
+from w2sg.stages.given_answers import read_answers
 
 VERSION = 2
+COLUMN_VERSION = 2  # of how columns of given answers are read, which no other kind depends on
 Predict = Callable[[Unlabelled], FloatArray]
 
 
@@ -136,26 +138,43 @@ def probe(
     return Teacher(lambda rows: head.predict_proba(features_of(rows)), facts)
 
 
-def column(given: pd.DataFrame, label_names: tuple[str, ...], columns: tuple[str, ...]) -> Teacher:
+def column(
+    given: pd.DataFrame,
+    label_names: tuple[str, ...],
+    columns: tuple[str, ...],
+    classes: tuple[str, ...] | None = None,
+) -> Teacher:
     """Return a teacher that reads labels or probabilities which the user already has.
 
     Args:
         given: The columns, indexed by id.
         label_names: The K classes.
-        columns: One column of labels, or of probabilities of the second of two classes; or K
-            columns of probabilities in the order of `label_names`.
+        columns: One column of labels, or of probabilities of one of two classes; or K columns of
+            probabilities, called after their classes.
+        classes: What the values stand for, where names and values do not say it.
 
     Raises:
-        ValueError: A value is missing, no class, no probability, or rows do not sum to one.
+        ValueError: See `w2sg.stages.given_answers`; when asked, if a row has no answer.
     """
+    answers = read_answers(given, label_names, columns, classes)
+    row_of = {name: i for i, name in enumerate(given.index)}
 
     def predict(rows: Unlabelled) -> FloatArray:
-        missing = [name for name in rows.ids if name not in given.index]
+        missing = [name for name in rows.ids if name not in row_of]
         if missing:
             raise ValueError(f"teacher.column: id {missing[0]!r} has no row to read from")
-        return _probabilities(given.loc[list(rows.ids), list(columns)], label_names)
+        told = answers.probabilities[[row_of[name] for name in rows.ids]]
+        empty = np.isnan(told).any(axis=1)
+        if empty.any():
+            first = rows.ids[int(np.argmax(empty))]
+            raise ValueError(
+                f"teacher.column: id {first!r} has no value ({int(empty.sum())} rows are empty); "
+                "give every unlabelled and test row a label, or leave those rows out"
+            )
+        return told
 
-    return Teacher(predict, {"columns": list(columns)})
+    facts = {"columns": list(columns), "reading": answers.reading, "notes": list(answers.notes)}
+    return Teacher(predict, facts)
 
 
 def ensemble(
@@ -300,60 +319,3 @@ def _together(told: list[FloatArray], combine: str) -> FloatArray:
             f'teacher.combine = "{combine}": {error}; a teacher that gives probabilities of '
             'exactly 0 needs teacher.combine = "primal"'
         ) from None
-
-
-def _probabilities(frame: pd.DataFrame, label_names: tuple[str, ...]) -> FloatArray:
-    n_classes = len(label_names)
-    empty = frame.isna().any(axis=1)
-    if empty.any():
-        raise ValueError(
-            f"teacher.column: id {frame.index[empty][0]!r} has no value ({int(empty.sum())} rows "
-            "are empty); give every unlabelled and test row a label, or leave those rows out"
-        )
-    if frame.shape[1] > 1:
-        if frame.shape[1] != n_classes:
-            raise ValueError(
-                f"teacher.column has {frame.shape[1]} columns for the {n_classes} classes "
-                f"{list(label_names)}; give one column per class, in this order"
-            )
-        return _checked(frame.to_numpy(dtype=np.float64), frame.index)
-    values = frame.iloc[:, 0]
-    class_of = {name: k for k, name in enumerate(label_names)}
-    written = values.map(_written)
-    if written.isin(list(class_of)).all():
-        return np.eye(n_classes)[written.map(class_of).to_numpy(dtype=np.int64)]
-    read: Any = pd.to_numeric(values, errors="coerce")
-    numbers = np.asarray(read, dtype=np.float64)
-    if np.isfinite(numbers).all() and n_classes == 2:
-        return _checked(np.column_stack([1.0 - numbers, numbers]), frame.index)
-    unknown = written[~written.isin(list(class_of))]
-    raise ValueError(
-        f"teacher.column: id {unknown.index[0]!r} says {unknown.iloc[0]!r}, which is none of the "
-        f"classes {list(label_names)}; write these names, or one column of probabilities per class"
-    )
-
-
-def _written(value: Any) -> str:
-    """A value as a class name: 1 and 1.0 are both '1'."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _checked(values: FloatArray, ids: Any) -> FloatArray:
-    bad = ~np.isfinite(values) | (values < 0.0) | (values > 1.0)
-    if bad.any():
-        row = int(np.argmax(bad.any(axis=1)))
-        value = values[row][bad[row]][-1]  # of one column given, the one that was given
-        raise ValueError(
-            f"teacher.column: id {ids[row]!r} has probability {value:g}; "
-            "probabilities lie in [0, 1]"
-        )
-    off = np.abs(values.sum(axis=1) - 1.0) > 1e-3
-    if off.any():
-        row = int(np.argmax(off))
-        raise ValueError(
-            f"teacher.column: the probabilities of id {ids[row]!r} sum to "
-            f"{values[row].sum():.4g}, not 1"
-        )
-    return values / values.sum(axis=1, keepdims=True)

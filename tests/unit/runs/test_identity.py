@@ -225,7 +225,7 @@ def test_rate_follows_the_steps(start):
 
 def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, word_csv, tmp_path):
     """Probabilities for two classes must not be served where there are now three."""
-    frame = pd.read_csv(word_csv, dtype=str).assign(p=0.5)
+    frame = pd.read_csv(word_csv, dtype=str).assign(p="good")
     frame.to_csv(tmp_path / "a.csv", index=False)
     made = tables(
         tmp_path / "a.csv", tiny_model, tmp_path / "s", run=ALL,
@@ -238,7 +238,7 @@ def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, w
     frame.to_csv(tmp_path / "a.csv", index=False)
     after, _ = roles(made)
     assert before["teacher/0"] != after["teacher/0"]
-    frame = pd.read_csv(word_csv, dtype=str).assign(p=0.6)
+    frame = pd.read_csv(word_csv, dtype=str).assign(p="bad")
     frame.to_csv(tmp_path / "a.csv", index=False)
     again, _ = roles(made)
     assert "teacher" in changed(before, again)

@@ -27,9 +27,9 @@ def told(names=NAMES, **columns):
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"p": [0.1, 0.5, 1.0]}, [[0, 1], [0.5, 0.5], [0.9, 0.1]]),
+        ({"good": [0.1, 0.5, 1.0]}, [[0, 1], [0.5, 0.5], [0.9, 0.1]]),
         ({"p": ["bad", "good ", "good"]}, [[0, 1], [0, 1], [1, 0]]),
-        ({"p": [0.1, 0.5, 1.0], "q": [0.9, 0.5, 0.0]}, [[1, 0], [0.5, 0.5], [0.1, 0.9]]),
+        ({"bad": [0.1, 0.5, 1.0], "good": [0.9, 0.5, 0.0]}, [[1, 0], [0.5, 0.5], [0.1, 0.9]]),
     ],
 )
 def test_columns_are_read_by_id(columns, expected):
@@ -46,12 +46,12 @@ def test_numbers_that_name_classes():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"p": [0.1, None, 1.0]}, "id 'b' has no value"),
+        ({"p_good": [0.1, None, 1.0]}, "id 'b' has no value"),
         ({"p": [0.1, 0.2, 1.5]}, "id 'a' has probability 1.5"),
         ({"p": [0.1, 0.2, -0.5]}, "id 'a' has probability -0.5"),
         ({"p": [0.1, 0.2, float("inf")]}, "id 'a' has probability inf|none of the classes"),
         ({"p": ["bad", "great", "good"]}, "id 'b' says 'great', which is none of the classes"),
-        ({"p": [0.5] * 3, "q": [0.5, 0.4, 0.5]}, "probabilities of id 'b' sum to 0.9, not 1"),
+        ({"bad": [0.5] * 3, "good": [0.5, 0.4, 0.5]}, "probabilities of id 'b' sum to 0.9, not 1"),
         ({"p": [0.5] * 3, "q": [0.5] * 3, "r": [0.0] * 3}, "3 columns for the 2 classes"),
     ],
 )

@@ -1,0 +1,390 @@
+"""Answers that come with the data: columns of class names or probabilities, matched by name.
+
+Nothing is taken by position. A column of probabilities belongs to the class that its name says, a
+code to the class that `teacher.classes` says; where neither does, the column is refused.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from w2sg._arrays import FloatArray
+from w2sg.data.class_names import (
+    BOOLEANS,
+    NUMBER,
+    as_boolean,
+    as_toml,
+    cell_text,
+    class_name,
+    listed,
+    no_label_like,
+)
+
+Answers = NDArray[np.float64]
+# what people write around the name of a class to say that a column holds its probabilities
+AROUND = frozenset(
+    {
+        *("class", "conf", "confidence", "gpt", "is", "label", "llm", "model", "of", "p", "pr"),
+        *("pred", "predicted", "prediction", "prob", "proba", "probabilities", "probability"),
+        *("probs", "score", "scores", "teacher", "weak", "y"),
+    }
+)
+NEGATIONS = frozenset({"anti", "no", "non", "not", "un", "without"})
+SUM_TOLERANCE = 1e-3
+DECIMALS = (2, 3, 4)  # to which probabilities are taken to be rounded, the fewest that fit
+
+
+@dataclass(frozen=True)
+class GivenAnswers:
+    """What columns say of rows.
+
+    Attributes:
+        probabilities: (n, K) class probabilities; a row of NaN where nothing is said.
+        reading: How the columns were read, a sentence.
+        notes: What else must be known, in sentences.
+    """
+
+    probabilities: Answers
+    reading: str
+    notes: tuple[str, ...] = ()
+
+
+def read_answers(
+    given: pd.DataFrame,
+    label_names: Sequence[str],
+    columns: Sequence[str],
+    classes: Sequence[str] | None = None,
+) -> GivenAnswers:
+    """Return class probabilities of columns that the user brings.
+
+    Args:
+        given: The columns, indexed by id; texts, numbers or booleans, empty where nothing is said.
+        label_names: The K classes.
+        columns: One column of class names, or of probabilities of one of two classes; or K columns
+            of probabilities.
+        classes: With several columns, the class of each. With one column, the class that it holds
+            the probability of; or all K classes, where it holds the codes 0 … K − 1, or, of two,
+            the probability of the second.
+
+    Raises:
+        ValueError: A value is no class and no probability, rows do not sum to one, or it cannot be
+            told which class a column speaks of.
+
+    >>> given = pd.DataFrame({"spam": ["0.9", "0.2"], "ham": ["0.1", "0.8"]}, index=["a", "b"])
+    >>> read_answers(given, ["ham", "spam"], ["spam", "ham"]).probabilities
+    array([[0.1, 0.9],
+           [0.8, 0.2]])
+    """
+    names = list(label_names)
+    _check_classes(names, columns, classes)
+    texts = {name: _texts(given[name], name) for name in columns}
+    cells = pd.DataFrame(texts, index=given.index, dtype=object)
+    said = (cells != "").all(axis=1).to_numpy()
+    answers = np.full((len(cells), len(names)), np.nan)
+    cells = cells[said]
+    if len(columns) > 1:
+        answers[said], reading, notes = _several(cells, names, classes)
+    else:
+        answers[said], reading, notes = _single(cells.iloc[:, 0], names, classes)
+    return GivenAnswers(answers, reading, notes)
+
+
+Read = tuple[Answers, str, tuple[str, ...]]
+
+
+def _check_classes(names: list[str], columns: Sequence[str], classes: Sequence[str] | None) -> None:
+    if classes is None:
+        return
+    if unknown := next((name for name in classes if name not in names), None):
+        raise ValueError(f"teacher.classes names {unknown!r}, which is none of the classes {names}")
+    if len(set(classes)) < len(classes):
+        raise ValueError(f"teacher.classes names a class twice: {list(classes)}")
+    if len(columns) > 1 and len(classes) != len(columns):
+        raise ValueError(
+            f"teacher.classes names {len(classes)} classes for the {len(columns)} columns of "
+            "teacher.column; name the class of each column, in their order"
+        )
+    if len(columns) == 1 and len(classes) not in (1, len(names)):
+        raise ValueError(
+            f"teacher.classes names {len(classes)} of the {len(names)} classes {names}; name all "
+            "of them, in the order of the codes 0, 1, … in teacher.column"
+        )
+
+
+def _texts(column: pd.Series, name: str) -> list[str]:
+    try:
+        return [cell_text(value).strip() for value in column]
+    except ValueError as error:
+        raise ValueError(f"teacher.column={name!r} {error}") from None
+
+
+# ---- one column
+
+
+def _single(values: pd.Series, names: list[str], classes: Sequence[str] | None) -> Read:
+    column, words = str(values.name), values.map(class_name)
+    if classes is None and (hits := _by_text(words, names)) is not None:
+        return np.eye(len(names))[hits], f"column {column!r} holds class names", ()
+    numbers = _numbers(words)
+    if numbers is None:
+        raise ValueError(_no_class(column, words, names, classes))
+    if classes is not None and len(classes) == len(names):
+        codes = np.isin(numbers, np.arange(len(names)))
+        if codes.all():
+            order = np.array([names.index(name) for name in classes])
+            coded = ", ".join(f"{k} is {name!r}" for k, name in enumerate(classes))
+            hits = order[numbers.astype(np.int64)]
+            return np.eye(len(names))[hits], f"column {column!r} holds codes: {coded}", ()
+        if len(names) > 2:
+            raise ValueError(
+                f"teacher.column={column!r} holds {words[~codes].iloc[0]}, but teacher.classes has "
+                f"the codes 0 … {len(names) - 1}"
+            )
+    if len(names) > 2:
+        raise ValueError(_numbers_of_many(column, words, names))
+    _check_range(numbers[:, None], words.index, names)
+    target = _target(column, words, names, classes)
+    answers = np.empty((len(numbers), 2))
+    answers[:, target], answers[:, 1 - target] = numbers, 1.0 - numbers
+    return answers, f"column {column!r} is the probability of class {names[target]!r}", ()
+
+
+def _by_text(words: pd.Series, names: list[str]) -> NDArray[np.int64] | None:
+    """Class numbers where every word is a class: as it stands, then by value."""
+    number_of = {name: k for k, name in enumerate(names)}
+    tries = [words, words.str.replace(r"^(-?\d+)\.0$", r"\1", regex=True)]
+    if {name.lower() for name in names} == set(BOOLEANS):
+        number_of |= {
+            w: k for w in set(words) for k, n in enumerate(names) if w.lower() == n.lower()
+        }
+    for tried in tries:
+        if tried.isin(list(number_of)).all():
+            return tried.map(number_of).to_numpy(dtype=np.int64)
+    # a Parquet file may hold 1 where the classes are called 01, 02
+    values = {_value(name): k for k, name in enumerate(names)}
+    if None in values or len(values) < len(names):
+        return None
+    found = [values.get(_value(word)) for word in words]
+    return None if None in found else np.array(found, dtype=np.int64)
+
+
+def _value(word: str) -> float | None:
+    return float(word) if re.fullmatch(NUMBER, word, re.IGNORECASE) else None
+
+
+def _numbers(words: pd.Series) -> FloatArray | None:
+    """Numbers, booleans as 0 and 1; ``None`` where a word is neither."""
+    lower = words.str.lower()
+    if lower.isin(list(BOOLEANS)).all():
+        return (lower == "true").to_numpy(dtype=np.float64)
+    values = [_value(word) for word in words]
+    if any(value is None or not math.isfinite(value) for value in values):
+        return None
+    return np.array(values, dtype=np.float64)
+
+
+def _target(column: str, words: pd.Series, names: list[str], classes: Sequence[str] | None) -> int:
+    """The one of two classes that numbers speak of."""
+    if classes is not None:
+        return names.index(classes[-1])
+    named = class_of_column(column, names)
+    if named is not None:
+        return named
+    values = [as_boolean(name) for name in names]
+    if sorted(v for v in values if v is not None) == [0, 1]:
+        return values.index(1)
+    shown = listed(sorted(set(words)), most=4)
+    raise ValueError(
+        f"teacher.column={column!r} holds {shown}, and neither its values nor its name says of "
+        f"which of the classes {names}: write the names of the classes into it, or set "
+        f"teacher.classes = {as_toml(names[1:])} if 1 is {names[1]!r}, or "
+        f"{as_toml(names[:1])} if 1 is {names[0]!r}"
+    )
+
+
+def _no_class(
+    column: str, words: pd.Series, names: list[str], classes: Sequence[str] | None
+) -> str:
+    unknown = words[~words.isin(names)]
+    if classes is not None and len(unknown) < len(words):
+        return (
+            "teacher.classes says what numbers stand for, but "
+            f"teacher.column={column!r} holds class names; leave teacher.classes out"
+        )
+    # of words and numbers the words are the surprise
+    odd = unknown[[_value(word) is None for word in unknown]]
+    word = (odd if len(odd) else unknown).iloc[0]
+    return (
+        f"teacher.column: id {words.index[words == word][0]!r} says {word!r}, which is none of the "
+        f"classes {names}; write these names, or one column of probabilities per class"
+        f"{_no_answer_hint(word)}"
+    )
+
+
+def _numbers_of_many(column: str, words: pd.Series, names: list[str]) -> str:
+    unknown = words[~words.isin(names)]
+    return (
+        f"teacher.column: id {unknown.index[0]!r} says {unknown.iloc[0]!r}, which is none of the "
+        f"classes {names}; write these names into {column!r}, or one column of probabilities per "
+        f"class; if it holds codes 0 … {len(names) - 1}, set teacher.classes to the classes in "
+        f"their order{_no_answer_hint(unknown.iloc[0])}"
+    )
+
+
+def _no_answer_hint(word: str) -> str:
+    if not no_label_like([word]):
+        return ""
+    return (
+        f"; if it means that there is no answer, leave its rows out, or set data.no_label = "
+        f"{as_toml([word])}"
+    )
+
+
+# ---- a column for each class
+
+
+def _several(cells: pd.DataFrame, names: list[str], classes: Sequence[str] | None) -> Read:
+    columns = [str(name) for name in cells.columns]
+    numbers = {name: [_value(text) for text in cells[name]] for name in columns}
+    for name in columns:
+        bad = next((i for i, v in enumerate(numbers[name]) if v is None or v != v), None)
+        if bad is not None:
+            raise ValueError(_no_probability(cells, columns, name, bad, names))
+    if len(columns) != len(names):
+        raise ValueError(
+            f"teacher.column has {len(columns)} columns for the {len(names)} classes {names}; "
+            "give one column per class"
+        )
+    order = [names.index(name) for name in classes] if classes else classes_of(columns, names)
+    if order is None:
+        raise ValueError(
+            f"teacher.column = {as_toml(columns)}: these names do not say which class each column "
+            f"is the probability of; call them as the classes are called, {names}, or set "
+            f"teacher.classes to the class of each, in their order, such as {as_toml(names)}"
+        )
+    values = np.empty((len(cells), len(names)))
+    for name, k in zip(columns, order, strict=True):
+        values[:, k] = numbers[name]
+    answers, notes = _normalised(values, cells.index, names)
+    reading = "columns by class: " + ", ".join(
+        f"{name!r} is {names[k]!r}" for name, k in zip(columns, order, strict=True)
+    )
+    return answers, reading, notes
+
+
+def _no_probability(
+    cells: pd.DataFrame, columns: list[str], name: str, row: int, names: list[str]
+) -> str:
+    value = cells[name].iloc[row]
+    if class_name(value) in names:
+        return (
+            f"teacher.column names {len(columns)} columns ({listed(columns)}), but {name!r} holds "
+            f"class names such as {value!r}: several columns are probabilities, one column for "
+            "each class; name one column of class names, or merge the labellers first, each "
+            "class's column holding the share of them that chose it"
+        )
+    return (
+        f"teacher.column: id {cells.index[row]!r} holds {value!r} in column {name!r}, which is no "
+        "probability"
+    )
+
+
+def class_of_column(column: str, names: Sequence[str]) -> int | None:
+    """Return the number of the class that a column is called after, ``None`` where it is not clear.
+
+    >>> class_of_column("p_spam", ["ham", "spam"]), class_of_column("not_spam", ["ham", "spam"])
+    (1, None)
+    """
+    whole = class_name(column)
+    if whole in names:
+        return list(names).index(whole)
+    words = _words(column)
+    found = {
+        k
+        for k, name in enumerate(names)
+        for i in range(len(words))
+        for j in range(i + 1, len(words) + 1)
+        if words[i:j] == _words(name) and AROUND.issuperset((*words[:i], *words[j:]))
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def classes_of(columns: Sequence[str], names: Sequence[str]) -> list[int] | None:
+    """Return the class number of each column by its name, ``None`` where no permutation fits.
+
+    Either each column is called after its class, or after what all have in common is taken away.
+
+    >>> classes_of(["gpt4: spam", "gpt4: ham"], ["ham", "spam"])
+    [1, 0]
+    >>> classes_of(["p1", "p2"], ["ham", "spam"]) is None
+    True
+    """
+    order = [class_of_column(column, names) for column in columns]
+    if None in order:
+        split = [_words(column) for column in columns]
+        before, after = _in_common(split), _in_common([words[::-1] for words in split])
+        if NEGATIONS & {*split[0][:before], *split[0][len(split[0]) - after :]}:
+            return None
+        cores = [words[before : len(words) - after] for words in split]
+        of_class = {tuple(_words(name)): k for k, name in enumerate(names)}
+        order = [of_class.get(tuple(core)) for core in cores]
+        if len(of_class) < len(names):
+            return None
+    permutation = [k for k in order if k is not None]
+    return permutation if sorted(permutation) == list(range(len(names))) else None
+
+
+def _in_common(split: list[list[str]]) -> int:
+    """How many first words all have in common, at least one left of each."""
+    shortest = min(map(len, split))
+    n = next((i for i in range(shortest) if len({words[i] for words in split}) > 1), shortest)
+    return min(n, shortest - 1)
+
+
+def _words(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", class_name(name))
+    return [word.casefold() for word in re.split(r"[^\w+#]+|_+", spaced) if word]
+
+
+def _normalised(
+    values: Answers, ids: pd.Index, names: list[str]
+) -> tuple[Answers, tuple[str, ...]]:
+    """Probabilities divided by their sums, which may be off by as much as rounding explains."""
+    _check_range(values, ids, names)
+    totals = values.sum(axis=1)
+    off = np.abs(totals - 1.0)
+    digits = next((d for d in DECIMALS if np.allclose(values, values.round(d), 0, 2e-7)), None)
+    rounding = 0.0 if digits is None else len(names) / 2 * 10.0**-digits
+    allowed = max(SUM_TOLERANCE, rounding) * (1 + 1e-6)
+    if (off > allowed).any():
+        row = int(np.argmax(off > allowed))
+        raise ValueError(
+            f"teacher.column: the probabilities of id {ids[row]!r} sum to {totals[row]:.4g}, not 1"
+            " (rounding explains sums that are off by "
+            f"{allowed:.2g} at most); give all classes, or divide each row by its sum"
+        )
+    notes = ()
+    if len(off) and off.max() > 1e-6:
+        what = "" if digits is None else f" (they are rounded to {digits} decimals)"
+        notes = (
+            f"teacher.column: probabilities were divided by their sums, which differ from 1 by up "
+            f"to {off.max():.2g}{what}",
+        )
+    return values / totals[:, None], notes
+
+
+def _check_range(values: Answers, ids: pd.Index, names: list[str]) -> None:
+    bad = ~((values >= 0) & (values <= 1))
+    if bad.any():
+        row, k = (int(i) for i in np.argwhere(bad)[0])
+        of_class = f" of class {names[k]!r}" if values.shape[1] > 1 else ""
+        raise ValueError(
+            f"teacher.column: id {ids[row]!r} has probability {values[row, k]:g}{of_class}; "
+            f"probabilities lie in [0, 1]; if these are codes, write the classes {names} instead"
+            f"{_no_answer_hint(f'{values[row, k]:g}')}"
+        )
