@@ -87,9 +87,13 @@ def test_not_utf8(tmp_path, suffix, encoding):
 def test_wrong_columns_name_the_nearest(tmp_path):
     path = save(tmp_path / "a.csv", rows(Body=["x"] * 60))
     for argument in ("text_pair", "label", "id", "group", "split"):
-        with pytest.raises(ValueError, match=f"{argument}='body' is not a column of path=.*mean 'Body'"):
+        with pytest.raises(
+            ValueError, match=f"{argument}='body' is not a column of path=.*mean 'Body'"
+        ):
             read_table(path=path, **{argument: "body"})
-    with pytest.raises(ValueError, match=r"text='txt' is not a column of .*; there are 'text', 'label'"):
+    with pytest.raises(
+        ValueError, match=r"text='txt' is not a column of .*; there are 'text', 'label'"
+    ):
         read_table(path=path, text="txt")
     with pytest.raises(ValueError, match="keep='body'"):
         read_table(path=path, keep=["body"])

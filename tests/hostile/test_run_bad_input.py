@@ -53,7 +53,10 @@ def other_first(frame, column, value):
 
 REFUSED = {
     "missing file": ({"data.path": "nowhere.csv"}, "data.path='nowhere.csv' does not exist"),
-    "wrong column": ({"data.text": "txet"}, "data.text='txet' is not a column of .*; there are .*mean 'text'"),
+    "wrong column": (
+        {"data.text": "txet"},
+        "data.text='txet' is not a column of .*; there are .*mean 'text'",
+    ),
     "too few rows": ({"data.n_labelled": 5000}, "n_labelled=5000 is more than there are: 190"),
     "unknown model": ({"student.model": "/no/where"}, "model '/no/where' is not known"),
     "unknown loss": ({"student.loss": "revrse_ce"}, "reverse_ce"),

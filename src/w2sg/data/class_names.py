@@ -115,12 +115,12 @@ def no_label_like(names: Iterable[str]) -> list[str]:
     (['-1'], [])
     """
     names = list(names)
-    found = [name for name in names if name.lower() in NO_LABEL_WORDS]
-    others = {name for name in names if name not in found}
+    doubtful = [name for name in names if name.lower() in NO_LABEL_WORDS]
+    others = {name for name in names if name not in doubtful}
     negative = any(re.fullmatch(NUMBER, name) and float(name) < 0 for name in others)
-    if "-1" in found and (negative or others in ({"1"}, {"+1"})):
-        found.remove("-1")
-    return sorted(found)
+    if "-1" in doubtful and (negative or others in ({"1"}, {"+1"})):
+        doubtful.remove("-1")
+    return sorted(doubtful)
 
 
 def look_alikes(names: Iterable[str]) -> list[tuple[str, ...]]:
@@ -149,13 +149,13 @@ def joined_names(names: Iterable[str]) -> list[str]:
     ['ham/promo', 'ham|promo']
     """
     known = set(names)
-    found = []
+    joined = []
     for name in known:
         several = [part for part in SEVERAL.split(name) if part.strip()]
         parts = [part.strip() for part in MAYBE_SEVERAL.split(name)]
         if len(several) > 1 or (len(parts) > 1 and all(part in known for part in parts)):
-            found.append(name)
-    return sorted(found)
+            joined.append(name)
+    return sorted(joined)
 
 
 def listed(values: Iterable[Any], most: int = 6) -> str:

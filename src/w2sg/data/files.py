@@ -178,7 +178,7 @@ def _name_classes(frame: pd.DataFrame, features: Any, splits: Iterable[Any], kin
         if isinstance(feature, kind) and any(
             getattr(other, "names", None) != feature.names for other in others
         ):
-            named = dict(enumerate(feature.names))
+            named: Any = dict(enumerate(feature.names))
             frame[column] = frame[column].map(named).astype(object)
 
 

@@ -1,6 +1,6 @@
 """One table, or up to three, as the parts of a weak-to-strong run, drawn by hash of id."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -281,7 +281,7 @@ def _contradictory(pool: Pool, chosen: dict[str, IntArray]) -> dict[str, int]:
         rows = rows[pool.has_label[rows]]
         pairs = None if pool.pairs is None else list(pool.pairs[rows])
         text = pd.Series(exact_clusters(list(pool.texts[rows]), pairs))
-        n_labels = pd.Series(pool.labels[rows]).groupby(text).transform("nunique")
+        n_labels: Any = pd.Series(pool.labels[rows]).groupby(text).transform("nunique")
         counts[part] = int((n_labels > 1).sum())
     return counts
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,17 +25,9 @@ from w2sg.data.class_names import (
     listed,
     no_label_like,
 )
+from w2sg.stages.column_names import class_of_column, classes_of
 
 Answers = NDArray[np.float64]
-# what people write around the name of a class to say that a column holds its probabilities
-AROUND = frozenset(
-    {
-        *("class", "conf", "confidence", "gpt", "is", "label", "llm", "model", "of", "p", "pr"),
-        *("pred", "predicted", "prediction", "prob", "proba", "probabilities", "probability"),
-        *("probs", "score", "scores", "teacher", "weak", "y"),
-    }
-)
-NEGATIONS = frozenset({"anti", "no", "non", "not", "un", "without"})
 SUM_TOLERANCE = 1e-3
 DECIMALS = (2, 3, 4)  # to which probabilities are taken to be rounded, the fewest that fit
 
@@ -55,7 +48,7 @@ class GivenAnswers:
 
 
 def read_answers(
-    given: pd.DataFrame,
+    table: pd.DataFrame,
     label_names: Sequence[str],
     columns: Sequence[str],
     classes: Sequence[str] | None = None,
@@ -63,7 +56,7 @@ def read_answers(
     """Return class probabilities of columns that the user brings.
 
     Args:
-        given: The columns, indexed by id; texts, numbers or booleans, empty where nothing is said.
+        table: The columns, indexed by id; texts, numbers or booleans, empty where nothing is said.
         label_names: The K classes.
         columns: One column of class names, or of probabilities of one of two classes; or K columns
             of probabilities.
@@ -75,15 +68,15 @@ def read_answers(
         ValueError: A value is no class and no probability, rows do not sum to one, or it cannot be
             told which class a column speaks of.
 
-    >>> given = pd.DataFrame({"spam": ["0.9", "0.2"], "ham": ["0.1", "0.8"]}, index=["a", "b"])
-    >>> read_answers(given, ["ham", "spam"], ["spam", "ham"]).probabilities
+    >>> table = pd.DataFrame({"spam": ["0.9", "0.2"], "ham": ["0.1", "0.8"]}, index=["a", "b"])
+    >>> read_answers(table, ["ham", "spam"], ["spam", "ham"]).probabilities
     array([[0.1, 0.9],
            [0.8, 0.2]])
     """
     names = list(label_names)
     _check_classes(names, columns, classes)
-    texts = {name: _texts(given[name], name) for name in columns}
-    cells = pd.DataFrame(texts, index=given.index, dtype=object)
+    texts = {name: _texts(table[name], name) for name in columns}
+    cells: Any = pd.DataFrame(texts, index=table.index, dtype=object)
     said = (cells != "").all(axis=1).to_numpy()
     answers = np.full((len(cells), len(names)), np.nan)
     cells = cells[said]
@@ -116,7 +109,7 @@ def _check_classes(names: list[str], columns: Sequence[str], classes: Sequence[s
         )
 
 
-def _texts(column: pd.Series, name: str) -> list[str]:
+def _texts(column: Any, name: str) -> list[str]:
     try:
         return [cell_text(value).strip() for value in column]
     except ValueError as error:
@@ -126,16 +119,20 @@ def _texts(column: pd.Series, name: str) -> list[str]:
 # ---- one column
 
 
-def _single(values: pd.Series, names: list[str], classes: Sequence[str] | None) -> Read:
+def _single(values: Any, names: list[str], classes: Sequence[str] | None) -> Read:
     column, words = str(values.name), values.map(class_name)
     if classes is None and (hits := _by_text(words, names)) is not None:
         return np.eye(len(names))[hits], f"column {column!r} holds class names", ()
+    if classes is None and (hits := _by_value(words, names)) is not None:
+        return np.eye(len(names))[hits], f"column {column!r} holds class names by their value", ()
     numbers = _numbers(words)
     if numbers is None:
         raise ValueError(_no_class(column, words, names, classes))
     if classes is not None and len(classes) == len(names):
         codes = np.isin(numbers, np.arange(len(names)))
         if codes.all():
+            if len(names) == 2:
+                _agrees(column, class_of_column(column, names), classes[1], names)
             order = np.array([names.index(name) for name in classes])
             coded = ", ".join(f"{k} is {name!r}" for k, name in enumerate(classes))
             hits = order[numbers.astype(np.int64)]
@@ -155,7 +152,7 @@ def _single(values: pd.Series, names: list[str], classes: Sequence[str] | None) 
 
 
 def _by_text(words: pd.Series, names: list[str]) -> NDArray[np.int64] | None:
-    """Class numbers where every word is a class: as it stands, then by value."""
+    """Class numbers where every word is a class as it stands, ``1.0`` as ``1``."""
     number_of = {name: k for k, name in enumerate(names)}
     tries = [words, words.str.replace(r"^(-?\d+)\.0$", r"\1", regex=True)]
     if {name.lower() for name in names} == set(BOOLEANS):
@@ -165,12 +162,16 @@ def _by_text(words: pd.Series, names: list[str]) -> NDArray[np.int64] | None:
     for tried in tries:
         if tried.isin(list(number_of)).all():
             return tried.map(number_of).to_numpy(dtype=np.int64)
-    # a Parquet file may hold 1 where the classes are called 01, 02
+    return None
+
+
+def _by_value(words: pd.Series, names: list[str]) -> NDArray[np.int64] | None:
+    """Class numbers where every word is a number that one class is: a file may hold 1 for 01."""
     values = {_value(name): k for k, name in enumerate(names)}
     if None in values or len(values) < len(names):
         return None
-    found = [values.get(_value(word)) for word in words]
-    return None if None in found else np.array(found, dtype=np.int64)
+    numbers = [values.get(_value(word)) for word in words]
+    return None if None in numbers else np.array(numbers, dtype=np.int64)
 
 
 def _value(word: str) -> float | None:
@@ -190,9 +191,10 @@ def _numbers(words: pd.Series) -> FloatArray | None:
 
 def _target(column: str, words: pd.Series, names: list[str], classes: Sequence[str] | None) -> int:
     """The one of two classes that numbers speak of."""
-    if classes is not None:
-        return names.index(classes[-1])
     named = class_of_column(column, names)
+    if classes is not None:
+        _agrees(column, named, classes[-1], names)
+        return names.index(classes[-1])
     if named is not None:
         return named
     values = [as_boolean(name) for name in names]
@@ -207,17 +209,25 @@ def _target(column: str, words: pd.Series, names: list[str], classes: Sequence[s
     )
 
 
+def _agrees(column: str, named: int | None, stated: str, names: list[str]) -> None:
+    if named is not None and names[named] != stated:
+        raise ValueError(
+            f"teacher.classes says that teacher.column={column!r} is about {stated!r}, but it is "
+            f"called after {names[named]!r}; rename the column, or leave teacher.classes out"
+        )
+
+
 def _no_class(
     column: str, words: pd.Series, names: list[str], classes: Sequence[str] | None
 ) -> str:
-    unknown = words[~words.isin(names)]
+    unknown: Any = words[~words.isin(names)]
     if classes is not None and len(unknown) < len(words):
         return (
             "teacher.classes says what numbers stand for, but "
             f"teacher.column={column!r} holds class names; leave teacher.classes out"
         )
     # of words and numbers the words are the surprise
-    odd = unknown[[_value(word) is None for word in unknown]]
+    odd: Any = unknown[[_value(word) is None for word in unknown]]
     word = (odd if len(odd) else unknown).iloc[0]
     return (
         f"teacher.column: id {words.index[words == word][0]!r} says {word!r}, which is none of the "
@@ -227,7 +237,7 @@ def _no_class(
 
 
 def _numbers_of_many(column: str, words: pd.Series, names: list[str]) -> str:
-    unknown = words[~words.isin(names)]
+    unknown: Any = words[~words.isin(names)]
     return (
         f"teacher.column: id {unknown.index[0]!r} says {unknown.iloc[0]!r}, which is none of the "
         f"classes {names}; write these names into {column!r}, or one column of probabilities per "
@@ -260,7 +270,11 @@ def _several(cells: pd.DataFrame, names: list[str], classes: Sequence[str] | Non
             f"teacher.column has {len(columns)} columns for the {len(names)} classes {names}; "
             "give one column per class"
         )
-    order = [names.index(name) for name in classes] if classes else classes_of(columns, names)
+    order = classes_of(columns, names)
+    if classes is not None:
+        for name, k, stated in zip(columns, order or [None] * len(columns), classes, strict=True):
+            _agrees(name, k, stated, names)
+        order = [names.index(name) for name in classes]
     if order is None:
         raise ValueError(
             f"teacher.column = {as_toml(columns)}: these names do not say which class each column "
@@ -292,63 +306,6 @@ def _no_probability(
         f"teacher.column: id {cells.index[row]!r} holds {value!r} in column {name!r}, which is no "
         "probability"
     )
-
-
-def class_of_column(column: str, names: Sequence[str]) -> int | None:
-    """Return the number of the class that a column is called after, ``None`` where it is not clear.
-
-    >>> class_of_column("p_spam", ["ham", "spam"]), class_of_column("not_spam", ["ham", "spam"])
-    (1, None)
-    """
-    whole = class_name(column)
-    if whole in names:
-        return list(names).index(whole)
-    words = _words(column)
-    found = {
-        k
-        for k, name in enumerate(names)
-        for i in range(len(words))
-        for j in range(i + 1, len(words) + 1)
-        if words[i:j] == _words(name) and AROUND.issuperset((*words[:i], *words[j:]))
-    }
-    return found.pop() if len(found) == 1 else None
-
-
-def classes_of(columns: Sequence[str], names: Sequence[str]) -> list[int] | None:
-    """Return the class number of each column by its name, ``None`` where no permutation fits.
-
-    Either each column is called after its class, or after what all have in common is taken away.
-
-    >>> classes_of(["gpt4: spam", "gpt4: ham"], ["ham", "spam"])
-    [1, 0]
-    >>> classes_of(["p1", "p2"], ["ham", "spam"]) is None
-    True
-    """
-    order = [class_of_column(column, names) for column in columns]
-    if None in order:
-        split = [_words(column) for column in columns]
-        before, after = _in_common(split), _in_common([words[::-1] for words in split])
-        if NEGATIONS & {*split[0][:before], *split[0][len(split[0]) - after :]}:
-            return None
-        cores = [words[before : len(words) - after] for words in split]
-        of_class = {tuple(_words(name)): k for k, name in enumerate(names)}
-        order = [of_class.get(tuple(core)) for core in cores]
-        if len(of_class) < len(names):
-            return None
-    permutation = [k for k in order if k is not None]
-    return permutation if sorted(permutation) == list(range(len(names))) else None
-
-
-def _in_common(split: list[list[str]]) -> int:
-    """How many first words all have in common, at least one left of each."""
-    shortest = min(map(len, split))
-    n = next((i for i in range(shortest) if len({words[i] for words in split}) > 1), shortest)
-    return min(n, shortest - 1)
-
-
-def _words(name: str) -> list[str]:
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", class_name(name))
-    return [word.casefold() for word in re.split(r"[^\w+#]+|_+", spaced) if word]
 
 
 def _normalised(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from w2sg.data.files import suggest
 from w2sg.data.parts import Parts
@@ -48,7 +49,7 @@ def read(data: DataSpec, *, keep: tuple[str, ...] = ()) -> Tables:
     Raises:
         ValueError: A file or column is missing or unreadable; see `w2sg.data.sources`.
     """
-    columns = {"text_pair": data.text_pair, "id": data.id, "group": data.group}
+    columns: dict[str, Any] = {"text_pair": data.text_pair, "id": data.id, "group": data.group}
     columns |= {"keep": keep, "no_label": data.no_label, "words": WORDS}
     hub = data.hub if data.hub_config is None else f"{data.hub}:{data.hub_config}"
     own_files = {
