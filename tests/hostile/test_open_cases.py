@@ -113,6 +113,23 @@ def test_c2_codes_of_three_classes(case):
     assert case.accuracy(data, "code", classes=["c", "a", "b"]) == 1.0
 
 
+def test_c2_class_label_features_are_matched_by_name(case):
+    """Two columns of one Parquet file number the same classes in two orders."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=["spam", "ham"]),
+            "llm": datasets.ClassLabel(names=["ham", "spam"]),
+        }
+    )
+    rows = {"text": TEXT, "label": (Y == "ham").astype(int), "llm": (Y == "spam").astype(int)}
+    part = datasets.Dataset.from_dict(rows, features=features)
+    part.to_parquet(case.folder / "a.parquet")
+    assert case.accuracy({"path": str(case.folder / "a.parquet")}, "llm") == 1.0
+    assert case.classes({"path": str(case.folder / "a.parquet")}) == ("spam", "ham")
+
+
 @pytest.mark.parametrize("name", ["is_ham", "flag"])
 def test_c2b_booleans_mean_the_same_in_every_format(case, name):
     frame = pd.DataFrame({"text": TEXT, "label": Y, name: Y == "ham"})
