@@ -162,6 +162,17 @@ def test_c3_a_value_that_means_no_label_is_no_class_without_a_word(case, word):
     assert len(case.classes({**data, "no_label": []})) == 3
 
 
+def test_c3_words_that_data_no_label_does_not_list_are_said(case):
+    """Catches a typo in the setting that makes a class of what it should have emptied."""
+    data = case.csv(label=np.where(np.arange(N) % 3 == 0, "NA", Y))
+    assert case.classes({**data, "no_label": ["N/A"]}) == ("NA", "ham", "spam")
+    said = " ".join(case.facts["report"]["notes"])
+    assert "'NA' is a class, because data.no_label = [\"N/A\"] does not list it" in said
+    assert "data.no_label: 'N/A' does not occur in data.label" in said
+    case.run({**data, "no_label": ["NA"]})
+    assert case.facts["report"]["notes"] == []
+
+
 def test_c3_minus_one_is_a_class_where_it_plainly_is(case):
     assert case.classes(case.csv(label=np.where(Y == "ham", -1, 1))) == ("-1", "1")
     stars = np.array([-2, -1, 1, 2])[np.arange(N) % 4]

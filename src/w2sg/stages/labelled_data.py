@@ -1,9 +1,10 @@
 """The rows of a run: read once, divided for a seed, with what must be known about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from w2sg.data.class_names import class_name, listed
 from w2sg.data.files import suggest
 from w2sg.data.parts import Parts
 from w2sg.data.sources import Table, read_table
@@ -94,7 +95,19 @@ def read(data: DataSpec, *, keep: tuple[str, ...] = ()) -> Tables:
     named |= {f"{argument}={path!r}": more[argument] for argument, path in own_files.items()}
     for name in keep:
         _check_teacher_column(name, named, main_is_asked=len(more) < 2)
+    if data.no_label and not keep:  # a teacher's column may hold what no label column does
+        main = _with_unused(main, named, data.no_label)
     return Tables(main, more.get("data.unlabelled"), more.get("data.test"))
+
+
+def _with_unused(main: Table, tables: Mapping[str, Table], no_label: tuple[str, ...]) -> Table:
+    """Say which values that mean "no label" stand in no label column."""
+    emptied = frozenset[str]().union(*(table.emptied for table in tables.values()))
+    unused = [value for value in no_label if class_name(value) not in emptied]
+    if not unused:
+        return main
+    note = f"data.no_label: {listed(unused)} does not occur in data.label, so it changes nothing"
+    return replace(main, notes=(*main.notes, note))
 
 
 def _check_teacher_column(column: str, tables: Mapping[str, Table], *, main_is_asked: bool) -> None:
