@@ -282,7 +282,7 @@ def predictions(
         held_out[rest] = teacher.predict(labelled.take(names[rest]).unlabelled())
         total += np.vstack([teacher.predict(unlabelled), teacher.predict(test)])
         facts = teacher.facts
-    accuracy = float((held_out.argmax(axis=1) == labelled.labels).mean())
+    accuracy = float(soft_labels.hit_share(held_out, labelled.labels).mean())
     facts = {**facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
     return TeacherPredictions(ids, total / cross_fit, held_out, facts)
 

@@ -116,7 +116,7 @@ def test_pseudo_labels_tempered_and_hardened_by_id():
 
     np.testing.assert_allclose(labels(), p[[1, 2, 0]])
     np.testing.assert_allclose(labels(temperature=2.0)[2], [1 / 3, 2 / 3])
-    np.testing.assert_allclose(labels(labels="hard"), [[1, 0], [1, 0], [0, 1]])
+    np.testing.assert_allclose(labels(labels="hard"), [[0.5, 0.5], [1, 0], [0, 1]])
     np.testing.assert_allclose(labels(shrink=0.5)[0], [0.5, 0.5])
     np.testing.assert_allclose(labels(shrink=0.5)[1], [0.75, 0.25])
     np.testing.assert_allclose(labels(labels="hard", shrink=0.5)[2], [0.25, 0.75])
