@@ -13,7 +13,7 @@ from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 
-VERSION = 2
+VERSION = 3
 Predict = Callable[[Unlabelled], FloatArray]
 
 
@@ -220,7 +220,8 @@ def drawn_again(labels: NDArray[np.int64], seed: int, member: int) -> NDArray[np
     """
     rng = np.random.default_rng(child_seed(seed, "bootstrap", member))
     drawn = np.empty(len(labels), dtype=np.int64)
-    for k in np.unique(labels):
+    _, first = np.unique(labels, return_index=True)
+    for k in labels[np.sort(first)]:  # not by number, which is the order of the classes' names
         rows = np.flatnonzero(labels == k)
         sample = rng.choice(rows, len(rows))
         while len(rows) > 1 and len(set(sample)) == 1:

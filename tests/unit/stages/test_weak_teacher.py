@@ -237,3 +237,12 @@ def test_equal_members_and_excluded_classes_are_refused():
     apart = weak_teacher.ensemble([sure], combine="dual", **common)
     with pytest.raises(ValueError, match=r'exactly 0 needs teacher\.combine = "primal"'):
         apart(rows, seed=seed).predict(ROWS)
+
+
+def test_a_bootstrap_sample_does_not_depend_on_the_names_of_the_classes():
+    """Class numbers follow the sorted names: drawing class by number ties the sample to names."""
+    labels = np.array([1, 0, 2, 1, 0, 2, 2, 1, 0, 0])
+    renumbered = np.array([2, 0, 1])[labels]
+    np.testing.assert_array_equal(
+        weak_teacher.drawn_again(labels, 3, 1), weak_teacher.drawn_again(renumbered, 3, 1)
+    )
