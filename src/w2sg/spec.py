@@ -247,7 +247,7 @@ class RunSpec(_Table):
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_tuple)] = (0, 1, 2)
     references: Annotated[tuple[Reference, ...], BeforeValidator(_tuple)] = REFERENCES
     preview: bool = True
-    level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    level: Annotated[float, Field(gt=0.5, le=0.995)] = 0.95
     store: Text = ".w2sg"
 
     @model_validator(mode="after")

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg.soft_labels import hit_share
+
 C_GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 SEPARATOR = " ␞ "  # a term between the two texts of a pair, so that no word pair crosses it
 
@@ -79,7 +81,7 @@ def fit_tfidf(
         for i, model in enumerate(_path(seen, labels[train], C_GRID)):
             p = model.predict_proba(unseen)
             losses[i] -= np.log(np.maximum(p[np.arange(len(p)), labels[held_out]], 1e-12)).sum()
-            hits[i] += (p.argmax(axis=1) == labels[held_out]).sum()
+            hits[i] += hit_share(p, labels[held_out]).sum()
     best = int(losses.argmin()) if penalty is None else C_GRID.index(penalty)
     vectorizer = _vectorizer().fit(rows)
     *_, model = _path(vectorizer.transform(rows), labels, C_GRID[: best + 1])

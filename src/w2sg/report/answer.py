@@ -118,6 +118,17 @@ def _warnings(page: PageData) -> list[str]:
             f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train "
             "it longer or at a higher rate before reading anything into its accuracy."
         )
+    said += [
+        f"{arm.title}: several classes are equally probable on {arm.undecided:,.4g} of "
+        f"{page.n_test:,} test rows. Such a row counts as a guess among them, 1/2 for two."
+        for arm in page.arms
+        if arm.undecided
+    ]
+    if page.student.metrics["auroc"] is None:
+        said.append(
+            "The test part does not hold rows of every class, so AUROC is not measured and "
+            "accuracy says little: use a test part with all classes."
+        )
     said += _behind_frozen(page)
     shifts = [(one.report["shift"] or {}).get("p_value", 1.0) for one in page.data]
     if min(shifts) * len(shifts) < SIGNIFICANCE:  # one test per seed

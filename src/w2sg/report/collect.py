@@ -1,6 +1,6 @@
 """What a page shows, read out of the store: frozen values, nothing computed anew."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,8 @@ class Arm:
         accuracy: Mean over seeds and items.
         against_teacher: Accuracy minus the teacher's; ``None`` for the teacher.
         metrics: Name → mean over seeds of what has no interval.
-        by_seed: Metric → one value per seed.
+        by_seed: Metric → one value per seed, ``None`` where it is not measured.
+        undecided: Test rows with several equally probable classes, mean over seeds.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Arm:
     against_teacher: Estimate | None
     metrics: Mapping[str, float]
     by_seed: Mapping[str, tuple[float, ...]]
+    undecided: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -301,6 +303,7 @@ def _arm(name: str, facts: Mapping[str, Any], chosen: tuple[str, ...]) -> Arm:
         against_teacher=None if against is None else Estimate(**against),
         metrics={metric: measured[metric] for metric in METRICS},
         by_seed={metric: tuple(values) for metric, values in measured["by_seed"].items()},
+        undecided=facts["undecided"][name],
     )
 
 
@@ -313,6 +316,10 @@ def _best(facts: Mapping[str, Any], chosen: tuple[str, ...]) -> Best:
             name for name in facts["not_distinguishable"] if name not in chosen
         ),
     )
+
+
+def _answer(names: Sequence[str], answer: int) -> str:
+    return names[answer] if answer >= 0 else "(undecided)"
 
 
 def _mistakes(outcome: "Outcome", facts: Mapping[str, Any], seed: int) -> Mistakes:
@@ -329,8 +336,8 @@ def _mistakes(outcome: "Outcome", facts: Mapping[str, Any], seed: int) -> Mistak
             text=test.texts[i],
             pair=None if test.pairs is None else test.pairs[i],
             label=names[row["label"]],
-            teacher=names[row["teacher"]],
-            student=names[row["student"]],
+            teacher=_answer(names, row["teacher"]),
+            student=_answer(names, row["student"]),
             confidence=row["confidence"],
         )
 

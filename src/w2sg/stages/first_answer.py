@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg import soft_labels
 from w2sg._arrays import FloatArray
 from w2sg.diagnostics.balanced_rows import every_class_early
 from w2sg.gain import gain, pgr
 from w2sg.gain.break_even import Curve
 from w2sg.models.heads import fit_head
 
-VERSION = 1
+VERSION = 2
 N_SIZES = 5
 LEAST_ROWS = 10  # a head needs as many to choose its penalty
 
@@ -69,7 +70,7 @@ def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) 
     curves = []
     for data in seeds.values():
         for arm, p in _arms(data, heads).items():
-            hits = (p.argmax(axis=1) == data.test[1]).astype(float)
+            hits = soft_labels.hit_share(p, data.test[1])
             correct.setdefault(arm, []).append(hits)
         if measured:
             curves.append(_curve(data, sizes, heads))
@@ -157,5 +158,5 @@ def _curve(data: SeedData, sizes: NDArray[np.int64], heads: _Heads) -> FloatArra
     rows = []
     for n in sizes:
         head = heads.fit(f"curve at {n}", x[order[:n]], y[order[:n]])
-        rows.append((head.predict_proba(data.test[0]).argmax(axis=1) == data.test[1]).astype(float))
+        rows.append(soft_labels.hit_share(head.predict_proba(data.test[0]), data.test[1]))
     return np.stack(rows)

@@ -137,9 +137,9 @@ def make(tables: Tables, data: DataSpec, *, seed: int) -> Parts:
 
     Raises:
         ValueError: The data are too small, have one class only, or a test class never occurs
-            among the labelled rows.
+            among the labelled rows, or the test part is too small for an interval.
     """
-    return divide(
+    parts = divide(
         tables.main,
         n_labelled=data.n_labelled,
         n_unlabelled=data.n_unlabelled,
@@ -150,3 +150,16 @@ def make(tables: Tables, data: DataSpec, *, seed: int) -> Parts:
         test=tables.test,
         duplicates=data.duplicates,
     )
+    _refuse_small_test(parts, data)
+    return parts
+
+
+def _refuse_small_test(parts: Parts, data: DataSpec) -> None:
+    """An interval needs two rows, or two groups, that vary: known before anything is trained."""
+    n = len(parts.test) if parts.test.groups is None else len(set(parts.test.groups))
+    if n < 2:
+        what = "row" if parts.test.groups is None else f"group of data.group = {data.group!r}"
+        raise ValueError(
+            f"the test part has {n} {what}, and an interval needs at least 2; raise data.n_test "
+            "or bring more test rows"
+        )

@@ -14,7 +14,7 @@ from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.stages.given_answers import read_answers
 
-VERSION = 2
+VERSION = 3
 COLUMN_VERSION = 2  # of how columns of given answers are read, which no other kind depends on
 Predict = Callable[[Unlabelled], FloatArray]
 
@@ -239,7 +239,8 @@ def drawn_again(labels: NDArray[np.int64], seed: int, member: int) -> NDArray[np
     """
     rng = np.random.default_rng(child_seed(seed, "bootstrap", member))
     drawn = np.empty(len(labels), dtype=np.int64)
-    for k in np.unique(labels):
+    _, first = np.unique(labels, return_index=True)
+    for k in labels[np.sort(first)]:  # not by number, which is the order of the classes' names
         rows = np.flatnonzero(labels == k)
         sample = rng.choice(rows, len(rows))
         while len(rows) > 1 and len(set(sample)) == 1:
@@ -301,7 +302,7 @@ def predictions(
         held_out[rest] = teacher.predict(labelled.take(names[rest]).unlabelled())
         total += np.vstack([teacher.predict(unlabelled), teacher.predict(test)])
         facts = teacher.facts
-    accuracy = float((held_out.argmax(axis=1) == labelled.labels).mean())
+    accuracy = float(soft_labels.hit_share(held_out, labelled.labels).mean())
     facts = {**facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
     return TeacherPredictions(ids, total / cross_fit, held_out, facts)
 

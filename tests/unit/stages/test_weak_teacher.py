@@ -116,7 +116,7 @@ def test_pseudo_labels_tempered_and_hardened_by_id():
 
     np.testing.assert_allclose(labels(), p[[1, 2, 0]])
     np.testing.assert_allclose(labels(temperature=2.0)[2], [1 / 3, 2 / 3])
-    np.testing.assert_allclose(labels(labels="hard"), [[1, 0], [1, 0], [0, 1]])
+    np.testing.assert_allclose(labels(labels="hard"), [[0.5, 0.5], [1, 0], [0, 1]])
     np.testing.assert_allclose(labels(shrink=0.5)[0], [0.5, 0.5])
     np.testing.assert_allclose(labels(shrink=0.5)[1], [0.75, 0.25])
     np.testing.assert_allclose(labels(labels="hard", shrink=0.5)[2], [0.25, 0.75])
@@ -237,3 +237,12 @@ def test_equal_members_and_excluded_classes_are_refused():
     apart = weak_teacher.ensemble([sure], combine="dual", **common)
     with pytest.raises(ValueError, match=r'exactly 0 needs teacher\.combine = "primal"'):
         apart(rows, seed=seed).predict(ROWS)
+
+
+def test_a_bootstrap_sample_does_not_depend_on_the_names_of_the_classes():
+    """Class numbers follow the sorted names: drawing class by number ties the sample to names."""
+    labels = np.array([1, 0, 2, 1, 0, 2, 2, 1, 0, 0])
+    renumbered = np.array([2, 0, 1])[labels]
+    np.testing.assert_array_equal(
+        weak_teacher.drawn_again(labels, 3, 1), weak_teacher.drawn_again(renumbered, 3, 1)
+    )
