@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from w2sg.arms import TABLE
 from w2sg.figures import gain_against_misfit, new_figure, to_svg
 from w2sg.gain.break_even import BreakEven
-from w2sg.report.collect import TITLES, PageData
+from w2sg.report.collect import PageData
 from w2sg.report.numbers import triple
 from w2sg.report.trainings import Training
 
@@ -29,11 +30,6 @@ COLOURS = {
 }
 INK, MUTED, STUDENT, OTHER, CEILING = COLOURS
 OF_ARM = {"student": STUDENT, "ceiling": CEILING, "teacher": INK}
-SHORT = {
-    "strong_on_labelled": "Labels alone",
-    "student_then_labels": "Student, then labels",
-    "mixed": "All mixed",
-}
 
 
 @dataclass(frozen=True)
@@ -264,4 +260,5 @@ def _finish(figure: "Figure", panels: "Sequence[Axes]") -> "Figure":
 
 
 def _short(name: str, width: float) -> str:
-    return SHORT.get(name, TITLES[name]) if width < WIDE else TITLES[name]
+    arm = TABLE[name]
+    return arm.short if width < WIDE else arm.title

@@ -9,10 +9,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from w2sg import arms
 from w2sg.report import figures, numbers
 from w2sg.report.answer import answer
 from w2sg.report.beside import ForecastBeside, beside
-from w2sg.report.collect import METRICS, TEACHERS, TITLES, PageData, collect
+from w2sg.report.collect import METRICS, TEACHERS, PageData, collect
 from w2sg.report.texts import clipped, label, visible
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def environment() -> "Environment":
     made.filters |= {"visible": visible, "clipped": clipped, "label": label}
     made.globals |= {
         "over_seeds": numbers.over_seeds,
-        "titles": TITLES,
+        "arms": arms.TABLE,
         "teachers": TEACHERS,
     }
     return made

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from w2sg import arms as table
 from w2sg.figures import new_figure, to_svg
-from w2sg.report.collect import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ def predicted(facts: dict[str, Any]) -> str:
         facts: The forecast.
     """
     accuracy = facts["prediction"]["accuracy"]
-    arms = [arm for arm in TITLES if arm in accuracy][::-1]
+    arms = table.in_order(accuracy)[::-1]
     figure, (axes,) = new_figure(width=6.4, height=3.4)
     for y, arm in enumerate(arms):
         value, colour = accuracy[arm], COLOURS.get(arm, STRONG)
@@ -33,7 +33,7 @@ def predicted(facts: dict[str, Any]) -> str:
             ha="center",
             fontsize=8.5,
         )
-    axes.set_yticks(range(len(arms)), [TITLES[arm] for arm in arms])
+    axes.set_yticks(range(len(arms)), [table.TABLE[arm].title for arm in arms])
     axes.set_ylim(-0.6, len(arms) - 0.3)
     axes.set_xlabel("forecast accuracy, %, with 90 % interval")
     return to_svg(figure)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from w2sg.forecast.advice import NAMES
+from w2sg import arms
 from w2sg.gain import Estimate
 from w2sg.report import preflight_figures
 from w2sg.report.collect import TEACHERS
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from w2sg.runs.preflight import Preflight
 
 HEADLINES = {
-    "train": ("yes", "Train."),
-    "do not train": ("no", "Do not train on the weak labels."),
+    "train": ("above", "Train."),
+    "do not train": ("below", "Do not train on the weak labels."),
     "cannot tell": ("", "These data cannot tell whether it will help."),
 }
 
@@ -40,7 +40,7 @@ def render_preflight(found: "Preflight") -> str:
             teacher=TEACHERS[spec.teacher.kind],
             ways=way_rows(facts),
             gap=Estimate(**facts["gap"]),
-            names=NAMES,
+            names={name: arm.title for name, arm in arms.TABLE.items()},
             spec_text=to_toml(spec),
             seconds=found.manifest.seconds,
             versions=found.manifest.environment,
@@ -56,11 +56,11 @@ def render_preflight(found: "Preflight") -> str:
 def way_rows(facts: dict[str, Any]) -> list[dict[str, Any]]:
     """Return one row per way, best first: its name, accuracy and gain, each with its interval."""
     found = facts["prediction"]
-    order = sorted(NAMES, key=lambda way: -found["gain"][way]["estimate"])
+    order = sorted(found["gain"], key=lambda way: -found["gain"][way]["estimate"])
     return [
         {
             "way": way,
-            "name": NAMES[way],
+            "name": arms.TABLE[way].title,
             "accuracy": found["accuracy"][way],
             "gain": found["gain"][way],
             "as_good": way in facts["advice"]["as_good"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from w2sg._arrays import FloatArray
+from w2sg.arms import TABLE
 from w2sg.diagnostics import noise_and_floor, overlap_from_curves, split_from_curve
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
@@ -26,7 +27,6 @@ MOST_TICKS = 8
 STRAIGHT = 0.9  # least share of the variance that a law explains where its line is drawn
 ARMS = {UNLABELLED: ("student", "ceiling"), LABELLED: ("teacher", "student", "strong_on_labelled")}
 COLOURS = dict(zip(("student", "ceiling", "teacher", "strong_on_labelled"), PALETTE, strict=False))
-NAMES = {"strong_on_labelled": "strong model on the labels alone"}
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _over_labelled(
 def _supervised(
     arm: str, x: FloatArray, errors: FloatArray, symbol: str
 ) -> tuple[list[_Line], str, float | None]:
-    name = NAMES.get(arm, arm)
+    name = TABLE[arm].phrase.removeprefix("the ")
     try:
         fit = noise_and_floor(x, errors)
     except ValueError as error:
@@ -211,7 +211,7 @@ def _drawn(axis: str, found: list[Any]) -> "Figure":
     for number, (axes, drawn) in enumerate(zip(panels, found, strict=True)):
         setting, x, measured, lines = drawn
         for arm, errors in measured.items():
-            axes.plot(x, errors, "o", color=COLOURS[arm], label=NAMES.get(arm, arm))
+            axes.plot(x, errors, "o", color=COLOURS[arm], label=TABLE[arm].title)
         for line in lines:
             axes.plot(x, line.values, "--", color=COLOURS[line.arm], label=f"{line.arm}, law")
         mark_sizes(axes, x)

@@ -1,6 +1,7 @@
 """The page of a sweep: table, forest plot, curves over numbers, heat map; nothing beside itself."""
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from w2sg.figures import new_figure, to_svg
 from w2sg.figures.canvas import PALETTE
 from w2sg.figures.forest import forest_plot
 from w2sg.figures.value_map import value_map
+from w2sg.gain.verdict import verdict, worded
 from w2sg.report.numbers import plain
 from w2sg.report.sweep_laws import CellErrors, lay_over, mark_sizes
 from w2sg.runs.sweep_record import SweepRecord
@@ -90,18 +92,19 @@ def answer(record: SweepRecord, table: Frame) -> list[str]:
     finished = table[table["gain"].notna()]
     if finished.empty:
         return ["No cell is finished yet."]
-    up = int((finished["gain_low"] > 0).sum())
-    down = int((finished["gain_high"] < 0).sum())
-    counts = {
-        "beat its teacher": up,
-        "fell behind its teacher": down,
-        "was not distinguishable from its teacher": len(finished) - up - down,
-    }
-    told = [(what, number) for what, number in counts.items() if number]
-    if len(told) == 1:
-        lines = [f"The student {told[0][0]} in all {len(finished)} finished cells"]
+    answers = Counter(
+        verdict(low, high)
+        for low, high in zip(finished["gain_low"], finished["gain_high"], strict=True)
+    )
+    if len(answers) == 1:
+        clause = worded(next(iter(answers)), "The student")
+        lines = [f"{clause} in all {len(finished)} finished cells"]
     else:
-        parts = [f"{what} in {number}" for what, number in told]
+        parts = [
+            f"{worded(one, '').strip()} in {answers[one]}"
+            for one in ("above", "below", "open")
+            if one in answers
+        ]
         lines = [f"Of {len(finished)} cells, the student " + " and ".join(parts)]
     best = finished.loc[finished["gain"].idxmax()]
     name = record.cells[int(finished["gain"].idxmax())].name

@@ -39,7 +39,7 @@ def test_the_answer_counts_by_intervals_and_not_by_estimates():
     record, table = made([(1,), (2,), (3,)], ("student.epochs",), **gains)
     assert answer(record, table)[0] == (
         "Of 3 cells, the student beat its teacher in 1 and fell behind its teacher in 1 and "
-        "was not distinguishable from its teacher in 1"
+        "cannot be told apart from its teacher in 1"
     )
 
 
