@@ -67,7 +67,7 @@ def show(found: "Preflight", console: "Console") -> None:
     """Print the verdict and what it rests on."""
     from rich.table import Table
 
-    from w2sg.report.preflight_page import way_rows
+    from w2sg.report.forecast_page import way_rows
 
     facts = found.facts
     console.print(found.verdict, markup=False, style="bold")

@@ -3,7 +3,11 @@
 from typing import Literal
 
 Verdict = Literal["above", "below", "open"]
-VERB = {"above": "beat", "below": "fell behind", "open": "cannot be told apart from"}
+VERB: dict[Verdict, str] = {
+    "above": "beat",
+    "below": "fell behind",
+    "open": "cannot be told apart from",
+}
 
 
 def verdict(low: float | None, high: float | None, *, zero: float = 0.0) -> Verdict:

@@ -10,7 +10,7 @@ import pytest
 
 from w2sg.report.answer import answer
 from w2sg.report.collect import collect
-from w2sg.report.page import html, render, table_csv
+from w2sg.report.run_page import html, render, table_csv
 
 SCRIPT = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
 VOID = {"meta", "link", "img", "br", "hr", "input"}

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg import arms
 from w2sg.gain import Estimate
-from w2sg.report import preflight_figures
-from w2sg.report.collect import TEACHERS
-from w2sg.report.page import environment
+from w2sg.report import forecast_figures
+from w2sg.report.collect import TEACHERS, source
+from w2sg.report.page import page_of
 from w2sg.spec import to_toml
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ HEADLINES = {
 }
 
 
-def render_preflight(found: "Preflight") -> str:
+def render_forecast(found: "Preflight") -> str:
     """Return the page of a forecast as HTML; equal forecasts give equal bytes.
 
     Args:
@@ -28,28 +28,26 @@ def render_preflight(found: "Preflight") -> str:
     facts, spec = found.facts, found.spec
     verdict = facts["verdict"]
     kind, headline = HEADLINES[verdict["answer"]]
-    return (
-        environment()
-        .get_template("preflight.html")
-        .render(
-            facts=facts,
-            spec=spec,
-            source=spec.data.bundled or spec.data.path or spec.data.hub,
-            kind=kind,
-            headline=headline,
-            teacher=TEACHERS[spec.teacher.kind],
-            ways=way_rows(facts),
-            gap=Estimate(**facts["gap"]),
-            names={name: arm.title for name, arm in arms.TABLE.items()},
-            spec_text=to_toml(spec),
-            seconds=found.manifest.seconds,
-            versions=found.manifest.environment,
-            figures={
-                "predicted": preflight_figures.predicted(facts),
-                "curves": preflight_figures.curves(facts),
-                "theory": preflight_figures.theory(facts),
-            },
-        )
+    drawings = (
+        forecast_figures.predicted(facts),
+        forecast_figures.curves(facts),
+        forecast_figures.theory(facts),
+    )
+    return page_of(
+        "forecast.html",
+        facts=facts,
+        spec=spec,
+        source=source(spec),
+        kind=kind,
+        headline=headline,
+        teacher=TEACHERS[spec.teacher.kind],
+        ways=way_rows(facts),
+        gap=Estimate(**facts["gap"]),
+        names={name: arm.title for name, arm in arms.TABLE.items()},
+        spec_text=to_toml(spec),
+        seconds=found.manifest.seconds,
+        versions=found.manifest.environment,
+        figures={drawing.name: drawing for drawing in drawings if drawing is not None},
     )
 
 
