@@ -279,7 +279,7 @@ def preflight(
         ValueError: The data cannot be used, or are too thin for a forecast.
         RunFailed: Features could not be made.
     """
-    from w2sg.report.preflight_page import render_preflight
+    from w2sg.report.forecast_page import render_forecast
     from w2sg.runs.preflight import preflight as forecast_run
 
     checked = with_stored_model(spec if isinstance(spec, Spec) else load(spec, overrides))
@@ -288,7 +288,7 @@ def preflight(
     folder.mkdir(parents=True, exist_ok=True)
     record = {"started": found.manifest.started, "key": found.manifest.key, **found.facts}
     _write_beside(folder / "forecast.json", record)
-    write_atomically(folder / "preflight.html", render_preflight(found))
+    write_atomically(folder / "preflight.html", render_forecast(found))
     return found
 
 

@@ -1,5 +1,6 @@
 """The frozen, strict description of a run: every field, its allowed values, its visible default."""
 
+import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,13 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from w2sg import arms
 from w2sg._refusals import sentences
 
 SPEC_VERSION = 1
-REFERENCES = ("ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed")
-Reference = Literal[
-    "ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed"
-]
 
 
 class SpecError(ValueError):
@@ -86,6 +85,16 @@ def _one_or_several(value: Any) -> Any:
     return value[0] if isinstance(value, list | tuple) and len(value) == 1 else _tuple(value)
 
 
+def _is_reference(name: str) -> str:
+    # asked when a spec is read, so that an arm added to the table is allowed
+    if name not in arms.references():
+        near = difflib.get_close_matches(name, arms.references(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"must be one of {', '.join(arms.references())}{hint}")
+    return name
+
+
+Reference = Annotated[str, AfterValidator(_is_reference)]
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
 Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -245,7 +254,9 @@ class RunSpec(_Table):
     """Which seeds and references, and where results are kept."""
 
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_tuple)] = (0, 1, 2)
-    references: Annotated[tuple[Reference, ...], BeforeValidator(_tuple)] = REFERENCES
+    references: Annotated[tuple[Reference, ...], BeforeValidator(_tuple)] = Field(
+        default_factory=arms.references
+    )
     preview: bool = True
     level: Annotated[float, Field(gt=0.5, le=0.995)] = 0.95
     store: Text = ".w2sg"

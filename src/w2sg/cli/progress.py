@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from w2sg import arms
+
 if TYPE_CHECKING:
     from w2sg.runs.execute import Event
-
-ARMS = {
-    "teacher": "teacher",
-    "student": "student on the teacher's labels",
-    "strong_on_labelled": "strong model on the labels alone",
-    "self_training": "strong model teaching itself",
-    "student_then_labels": "student, then the labels",
-    "mixed": "all labels together",
-    "ceiling": "ceiling: true labels",
-}
 
 
 class Notes:
@@ -137,7 +129,7 @@ class Live:
     def first_answer(self, facts: dict) -> None:
         """Tell what linear heads on frozen features say, minutes before fine-tuning does."""
         accuracy, gain = facts["accuracy"], facts["gain"]
-        parts = [f"{ARMS[arm]} {value:.1%}" for arm, value in accuracy.items()]
+        parts = [f"{arms.TABLE[arm].short} {value:.1%}" for arm, value in accuracy.items()]
         self.console.print(
             f"[bold]First answer[/] (linear heads on frozen features, {len(facts['seeds'])} "
             f"seeds): student − teacher {100 * gain['estimate']:+.1f} points "

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from w2sg import soft_labels
+from w2sg import arms, soft_labels
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.diagnostics.balanced_rows import every_class_early, stratified_folds
 from w2sg.diagnostics.ridge_path import RidgePath
+from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
-from w2sg.forecast.ways import WAYS, fit_ways
 
 FOLDS = 5
 LABEL_SHARES = (0.25, 0.5, 1.0)
@@ -62,7 +62,7 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
     """Run the experiment on frozen features for all sizes, five folds of the labels.
 
     In each fold the teacher is fitted to the other folds' labels (to the first of them for the
-    smaller sizes), labels the unlabelled rows, and every way of `WAYS` is fitted and asked about
+    smaller sizes), labels the unlabelled rows, and every competing arm is fitted and asked about
     the fold. The unlabelled features are decomposed once per size for all folds and targets.
 
     Args:
@@ -90,8 +90,8 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
         "student": np.zeros((len(sizes), len(big), n)),
     }
     wrong = {name: np.zeros(array.shape) for name, array in right.items()}
-    hits = {way: np.zeros(n) for way in ("teacher", *WAYS)}
-    differs = {way: np.zeros(n, bool) for way in WAYS}
+    hits = {way: np.zeros(n) for way in ("teacher", *arms.ways())}
+    differs = {way: np.zeros(n, bool) for way in arms.ways()}
     held_out = np.zeros((n, k))
     by_penalty = np.zeros((len(paths[-1].penalties), n))
     for f in range(FOLDS):
@@ -110,7 +110,7 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
                 guesses[("student", i, j)] = path.fit(pseudo[:rows]).scores(x[held])
             if last:
                 held_out[held] = told[held]
-                fitted = fit_ways(x[seen], truth[seen], pool[order], pseudo, path=paths[-1])
+                fitted = fit_arms(x[seen], truth[seen], pool[order], pseudo, path=paths[-1])
                 answers = fitted.scores(x[held])
                 guesses[("strong", i)] = answers["strong_on_labelled"]
                 guesses[("student", i, len(big) - 1)] = answers["student"]

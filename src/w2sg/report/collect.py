@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from w2sg import arms as table
 from w2sg.gain import Estimate
 from w2sg.gain.break_even import BreakEven
 from w2sg.report.ledger import LedgerRows, ledger_rows
@@ -14,33 +15,6 @@ from w2sg.stages.evaluation import VERSION as EVALUATION_VERSION
 if TYPE_CHECKING:
     from w2sg.runs.execute import Outcome
 
-ORDER = (
-    "teacher",
-    "student",
-    "strong_on_labelled",
-    "self_training",
-    "student_then_labels",
-    "mixed",
-    "ceiling",
-)
-TITLES = {
-    "teacher": "Teacher",
-    "student": "Student",
-    "strong_on_labelled": "Strong model on the labels alone",
-    "self_training": "Self-training",
-    "student_then_labels": "Student, then the labels",
-    "mixed": "All labels mixed",
-    "ceiling": "Ceiling",
-}
-MEANINGS = {
-    "teacher": "the weak model that gives the labels",
-    "student": "the strong model, trained on the teacher's labels",
-    "strong_on_labelled": "the strong model, trained on the few true labels and nothing else",
-    "self_training": "the strong model, trained on labels that it gave itself after the true ones",
-    "student_then_labels": "the student, trained further on the few true labels",
-    "mixed": "the strong model, trained on true, teacher's and own labels together",
-    "ceiling": "the strong model, trained on the true labels of the same unlabelled rows",
-}
 TEACHERS = {
     "tfidf": "TF-IDF with logistic regression",
     "sklearn": "a scikit-learn classifier",
@@ -243,7 +217,7 @@ def collect(outcome: "Outcome") -> PageData:
     facts = measured.facts
     spec, seeds = outcome.spec, tuple(facts["seeds"])
     chosen = _chosen(outcome, seeds[0])
-    shown = [name for name in ORDER if name in facts["arms"] and name not in chosen]
+    shown = [name for name in table.in_order(facts["arms"]) if name not in chosen]
     return PageData(
         spec=spec,
         toml=to_toml(spec),
@@ -262,7 +236,7 @@ def collect(outcome: "Outcome") -> PageData:
         agreement=facts["agreement"],
         mistakes=_mistakes(outcome, facts, seeds[0]),
         first_answer=_first_answer(outcome),
-        trainings=trainings(outcome, [name for name in ORDER if name != "teacher"]),
+        trainings=trainings(outcome, [arm.name for arm in table.TABLE.values() if arm.sources]),
         data=tuple(_data(outcome, seed) for seed in seeds),
         labellers=tuple(_labeller(outcome, seed) for seed in seeds),
         environment=_environment(outcome),
@@ -288,17 +262,16 @@ def _chosen(outcome: "Outcome", seed: int) -> tuple[str, ...]:
     roles = outcome.plan.roles
     needs = outcome.plan.calls[roles["evaluation"]].needs
     student = needs[f"student/{seed}"]
-    ways = ("student_then_labels", "mixed")
-    return tuple(name for name in ways if roles.get(f"{name}/{seed}") == student)
+    others = [arm.name for arm in table.TABLE.values() if arm.sources and arm.name != "student"]
+    return tuple(name for name in others if roles.get(f"{name}/{seed}") == student)
 
 
 def _arm(name: str, facts: Mapping[str, Any], chosen: tuple[str, ...]) -> Arm:
     measured, against = facts["metrics"][name], facts["against_teacher"].get(name)
-    meaning = MEANINGS[chosen[0] if chosen and name == "student" else name]
     return Arm(
         name=name,
-        title=TITLES[name],
-        meaning=meaning,
+        title=table.TABLE[name].title,
+        meaning=table.TABLE[chosen[0] if chosen and name == "student" else name].meaning,
         accuracy=Estimate(**measured["accuracy"]),
         against_teacher=None if against is None else Estimate(**against),
         metrics={metric: measured[metric] for metric in METRICS},

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from w2sg import arms
 from w2sg.runs.identity import model_identity, object_identity, refuse_unknown
 from w2sg.runs.resolve import (
     estimators,
@@ -102,38 +103,31 @@ class Graph:
     def arms(self, seed: int) -> dict[str, str]:
         """Return arm → key of the artifact that holds its answers on the test part."""
         wanted = references(self.spec, [self.facts[s] for s in self.spec.run.seeds])
-        chosen = self.spec.student.labelled
+        chosen = arms.student_of(self.spec.student.labelled).name
         teacher = self.teacher(seed)
-        pseudo = self.pseudo_labels(seed, teacher, "teacher")
-        loss = self.spec.student.loss
-        labelled = {"labelled": self.part(seed, "labelled")}
-        arms = {"teacher": teacher}
-        needs_after = "student_then_labels" in wanted or chosen == "after"
-        needs_mixed = "mixed" in wanted or chosen == "mixed"
-        if chosen == "none" or needs_after:
-            arms["student"] = self.train(seed, "student", {"pseudo": pseudo}, loss)
-        needs_own = needs_mixed or "self_training" in wanted
-        if needs_own or "strong_on_labelled" in wanted:
-            arms["strong_on_labelled"] = self.train(seed, "strong_on_labelled", labelled, "ce")
-        if needs_own:
-            own = self.pseudo_labels(seed, arms["strong_on_labelled"], "strong_on_labelled")
-            if "self_training" in wanted:
-                arms["self_training"] = self.train(seed, "self_training", {"pseudo": own}, "ce")
-            if needs_mixed:
-                sources = {**labelled, "pseudo": pseudo, "own": own}
-                arms["mixed"] = self.train(seed, "mixed", sources, loss)
-        if needs_after:
-            arms["student_then_labels"] = self.train(
-                seed, "student_then_labels", labelled, "ce", start=arms["student"]
+        labels = {
+            "labelled": self.part(seed, "labelled"),
+            "pseudo": self.pseudo_labels(seed, teacher, "teacher"),
+            "hidden": self.part(seed, "hidden"),
+        }
+        keys: dict[str, str] = {}
+        # parents stand before children, so the start and the model that gives its own labels are
+        # there when an arm is added
+        for arm in _with_parents([chosen, *wanted]):
+            if "own" in arm.sources and "own" not in labels:
+                labeller = arms.LABELS_OF_ITSELF
+                labels["own"] = self.pseudo_labels(seed, keys[labeller], labeller)
+            keys[arm.name] = self.train(
+                seed,
+                arm.name,
+                {source: labels[source] for source in arm.sources},
+                self.spec.student.loss if arm.loss == "spec" else "ce",
+                start=None if arm.start is None else keys[arm.start],
             )
-        if "ceiling" in wanted:
-            hidden = {"hidden": self.part(seed, "hidden")}
-            arms["ceiling"] = self.train(seed, "ceiling", hidden, "ce")
-        if chosen != "none":  # the student is that arm, and not compared with itself
-            arms["student"] = arms.pop({"after": "student_then_labels", "mixed": "mixed"}[chosen])
-        self.roles[f"student/{seed}"] = arms["student"]
-        self.n_naive += len(arms) - 1
-        return arms
+        keys["student"] = keys.pop(chosen)  # the student of the run is not compared with itself
+        self.roles[f"student/{seed}"] = keys["student"]
+        self.n_naive += len(keys)
+        return {"teacher": teacher, **keys}
 
     def part(self, seed: int, name: str) -> str:
         """Return the fingerprint of a part of the data."""
@@ -375,3 +369,13 @@ class Graph:
         if not isinstance(given, tuple):
             return self.object_identity("teacher.estimator", given)
         return [self.object_identity(f"teacher.estimator[{i}]", e) for i, e in enumerate(given)]
+
+
+def _with_parents(names: Iterable[str]) -> list[arms.Arm]:
+    """The trained arms of these names and all that they go on from, parents first."""
+    wanted = set(names)
+    order = arms.trained()
+    for arm in reversed(order):
+        if arm.name in wanted:
+            wanted.update(arm.parents)
+    return [arm for arm in order if arm.name in wanted]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from w2sg import arms as table
 from w2sg import metrics, soft_labels
 from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled
@@ -17,7 +18,6 @@ from w2sg.gain.break_even import Curve, break_even
 from w2sg.gain.interval import within
 
 VERSION = 4
-WAYS = ("teacher", "strong_on_labelled", "student", "self_training", "student_then_labels", "mixed")
 N_EXAMPLES = 8
 SHARE = (0.0, 1.0)  # what the accuracy of one row can be
 
@@ -190,7 +190,7 @@ def _ways(
     """The ways of using the data, each once: with `student.labelled` two names mean one model."""
     first = next(iter(answers.values()))
     ways: dict[str, FloatArray] = {}
-    for arm in (name for name in WAYS if name in correct):
+    for arm in (name for name in table.competing() if name in correct):
         if not any(np.array_equal(first[arm][1], first[other][1]) for other in ways):
             ways[arm] = correct[arm]
     return ways

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from tiny import save_bert, tables
 
+from w2sg import arms
 from w2sg.runs import together
 from w2sg.runs.compute import compute
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store, digest
-from w2sg.spec import REFERENCES, Named, load
+from w2sg.spec import Named, load
 
-ALL = {"references": list(REFERENCES), "preview": True}
+ALL = {"references": list(arms.references()), "preview": True}
 STUDENTS = {"student", "self_training", "student_then_labels", "mixed", "strong_on_labelled"}
 
 

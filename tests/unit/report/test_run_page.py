@@ -10,7 +10,7 @@ import pytest
 
 from w2sg.report.answer import answer
 from w2sg.report.collect import collect
-from w2sg.report.page import html, render, table_csv
+from w2sg.report.run_page import html, render, table_csv
 
 SCRIPT = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&amp;{{ 7*7 }}"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -164,8 +164,8 @@ def test_given_pgr_has_its_interval(make_outcome):
     ("skill", "headline"),
     [
         (2.5, "Yes: the student beat its teacher."),
-        (0.3, "Not settled: student and teacher cannot be told apart."),
-        (-1.5, "No: the student did worse than its teacher."),
+        (0.3, "Not settled: the student cannot be told apart from its teacher."),
+        (-1.5, "No: the student fell behind its teacher."),
     ],
 )
 def test_headline_follows_the_interval_not_the_estimate(make_outcome, skill, headline):
@@ -225,7 +225,7 @@ def test_labels_alone_decide_whether_weak_labels_paid(make_outcome, alone, verdi
 
 def test_best_way_is_named_only_where_it_is_clear(make_outcome):
     clear = answer(collect(make_outcome(skill={"student": 4.0}, n_test=200)))
-    assert clear.best.startswith("Best: the student on the teacher's labels, +")
+    assert clear.best.startswith("Best: the student, +")
     close = answer(collect(make_outcome(skill={"student": 1.0, "strong_on_labelled": 1.0})))
     assert close.best.startswith("Not distinguishable.")
 

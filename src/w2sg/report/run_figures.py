@@ -1,15 +1,16 @@
 """The figures of a page: collected data in, SVG text out, one width for desks, one for phones."""
 
 import math
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from w2sg.figures import gain_against_misfit, new_figure, to_svg
+from w2sg.arms import TABLE
+from w2sg.figures import gain_against_misfit, new_figure
+from w2sg.figures.canvas import BLUE, MUTED, ORANGE
 from w2sg.gain.break_even import BreakEven
-from w2sg.report.collect import TITLES, PageData
+from w2sg.report.collect import PageData
+from w2sg.report.drawing import NARROW, WIDE, Drawing, arm_colour, drawn
 from w2sg.report.numbers import triple
 from w2sg.report.trainings import Training
 
@@ -17,40 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDE, NARROW = 8.2, 4.1  # inches
 MOST_POINTS = 120  # of a training curve, so that a page of long trainings stays small
-# a page replaces these colours by its own, so that one drawing serves light and dark
-COLOURS = {
-    "#1c1e22": "currentColor",
-    "#7b818b": "var(--muted, #7b818b)",
-    "#c2410c": "var(--student, #c2410c)",
-    "#2563a8": "var(--other, #2563a8)",
-    "#2e7d5b": "var(--ceiling, #2e7d5b)",
-}
-INK, MUTED, STUDENT, OTHER, CEILING = COLOURS
-OF_ARM = {"student": STUDENT, "ceiling": CEILING, "teacher": INK}
-SHORT = {
-    "strong_on_labelled": "Labels alone",
-    "student_then_labels": "Student, then labels",
-    "mixed": "All mixed",
-}
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """One figure in two widths.
-
-    Attributes:
-        name: Identifier, also of the file that a reader saves.
-        says: What is to be seen, for those who cannot see it.
-        wide: SVG text.
-        narrow: SVG text.
-    """
-
-    name: str
-    says: str
-    wide: str
-    narrow: str
 
 
 def arms(page: PageData) -> Drawing:
@@ -59,7 +27,7 @@ def arms(page: PageData) -> Drawing:
     def draw(width: float) -> "Figure":
         figure, (axes,) = new_figure(width=width, height=0.9 + 0.46 * len(page.arms))
         for y, arm in enumerate(page.arms):
-            colour, told = OF_ARM.get(arm.name, OTHER), triple(arm.accuracy)
+            colour, told = arm_colour(arm.name), triple(arm.accuracy)
             if told is None:
                 continue
             middle, low, high = told
@@ -88,10 +56,10 @@ def arms(page: PageData) -> Drawing:
         axes.set_ylim(len(page.arms) - 0.4, -0.75)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("accuracy on the test part, %")
-        return _finish(figure, [axes])
+        return figure
 
     told = "; ".join(f"{arm.title} {arm.accuracy}" for arm in page.arms)
-    return _both("arms", f"Accuracy and interval of every model: {told}.", draw)
+    return drawn("arms", f"Accuracy and interval of every model: {told}.", draw)
 
 
 def break_even(page: PageData) -> Drawing | None:
@@ -106,9 +74,9 @@ def break_even(page: PageData) -> Drawing | None:
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1 + (width > 6), frameon=False
         )
-        return _finish(figure, [axes])
+        return figure
 
-    return _both("break-even", f"Learning curve on true labels. {worth.sentence}", draw)
+    return drawn("break-even", f"Learning curve on true labels. {worth.sentence}", draw)
 
 
 def departure(page: PageData) -> Drawing | None:
@@ -127,13 +95,13 @@ def departure(page: PageData) -> Drawing | None:
             unit=found.unit,
             seeds=found.seeds if len(found.seeds) > 1 else None,
             size=(width, 3.3),
-            colours=(STUDENT, MUTED),
+            colours=(ORANGE, MUTED),
         )
         figure.axes[0].legend(frameon=False)
-        return _finish(figure, figure.axes)
+        return figure
 
     says = f"Gain in risk {found.gap} against misfit {found.misfit}, {found.unit}."
-    return _both("departure", says, draw)
+    return drawn("departure", says, draw)
 
 
 def training_curves(page: PageData) -> Drawing | None:
@@ -162,9 +130,9 @@ def training_curves(page: PageData) -> Drawing | None:
             if i + columns >= len(names):
                 panel.set_xlabel("step")
         _same_range(panels[: len(names)])
-        return _finish(figure, panels)
+        return figure
 
-    return _both("training", f"Training loss by optimizer step of {', '.join(names)}.", draw)
+    return drawn("training", f"Training loss by optimizer step of {', '.join(names)}.", draw)
 
 
 def thinned(
@@ -183,42 +151,18 @@ def thinned(
     )
 
 
-def embed(svg: str, name: str) -> str:
-    """Return an SVG text that can stand inside a page next to others.
-
-    Its ids get a prefix, so that no two figures share one, and its colours become those of the
-    page, so that it follows light and dark.
-    """
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'href="#', f'href="#{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-")
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    for fixed, themed in COLOURS.items():
-        svg = svg.replace(fixed, themed)
-    return svg
-
-
-def _both(name: str, says: str, draw: "Callable[[float], Figure]") -> Drawing:
-    return Drawing(
-        name,
-        says,
-        wide=embed(to_svg(draw(WIDE)), f"{name}-wide"),
-        narrow=embed(to_svg(draw(NARROW)), f"{name}-narrow"),
-    )
-
-
 def _learning_curve(axes: "Axes", worth: BreakEven) -> None:
     from matplotlib.ticker import NullLocator
 
     low, high = _band(worth)
     if low < high:
-        axes.axvspan(low, high, color=STUDENT, alpha=0.12, linewidth=0, label="interval")
+        axes.axvspan(low, high, color=ORANGE, alpha=0.12, linewidth=0, label="interval")
     frozen, refined = ([100 * v for v in values] for values in (worth.frozen, worth.refined))
     axes.plot(worth.sizes, frozen, "o--", color=MUTED, markersize=3.5, label="on frozen features")
-    axes.plot(worth.sizes, refined, "o-", color=OTHER, markersize=5, label="moved to fine-tuned")
-    axes.axhline(100 * worth.student, color=STUDENT, linewidth=1.2, label="student")
+    axes.plot(worth.sizes, refined, "o-", color=BLUE, markersize=5, label="moved to fine-tuned")
+    axes.axhline(100 * worth.student, color=ORANGE, linewidth=1.2, label="student")
     if worth.labels is not None:
-        axes.plot([worth.labels], [100 * worth.student], "D", color=STUDENT, markersize=7)
+        axes.plot([worth.labels], [100 * worth.student], "D", color=ORANGE, markersize=7)
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(worth.sizes, [f"{size:,}" for size in worth.sizes])
@@ -237,7 +181,7 @@ def _band(worth: BreakEven) -> tuple[float, float]:
 
 def _loss_curve(axes: "Axes", one: Training) -> None:
     steps, losses = thinned(one.steps, one.losses, MOST_POINTS)
-    axes.plot(steps, losses, color=OF_ARM.get(one.arm, OTHER), linewidth=1.1, alpha=0.85)
+    axes.plot(steps, losses, color=arm_colour(one.arm), linewidth=1.1, alpha=0.85)
 
 
 def _same_range(panels: "Sequence[Axes]") -> None:
@@ -247,21 +191,6 @@ def _same_range(panels: "Sequence[Axes]") -> None:
         panel.set_ylim(low, high)
 
 
-def _finish(figure: "Figure", panels: "Sequence[Axes]") -> "Figure":
-    """Make every line and letter follow the page: no black, no white, no background."""
-    from matplotlib.text import Text
-
-    figure.set_facecolor("none")
-    for panel in panels:
-        panel.set_facecolor("none")
-        panel.tick_params(colors=INK, grid_color=MUTED)
-        for spine in panel.spines.values():
-            spine.set_edgecolor(MUTED)
-    for text in figure.findobj(Text):
-        if isinstance(text, Text) and text.get_color() not in COLOURS:
-            text.set_color(INK)
-    return figure
-
-
 def _short(name: str, width: float) -> str:
-    return SHORT.get(name, TITLES[name]) if width < WIDE else TITLES[name]
+    arm = TABLE[name]
+    return arm.short if width < WIDE else arm.title
