@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2sg._paths import expanded, input_files, refuse_overwriting
 from w2sg.data.parts import label_warnings
 from w2sg.diagnostics import Ledger, MeanTeacher
 from w2sg.diagnostics.controls import Explanation
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
-from w2sg.runs.store import digest, explained, write_atomically, write_json
+from w2sg.runs.identity import run_id
+from w2sg.runs.store import STARTED, explained, write_atomically, write_json
 from w2sg.spec import Spec, load, to_toml
 
 if TYPE_CHECKING:
@@ -122,8 +124,29 @@ class Result:
         """Write the page and return its path."""
         from w2sg.report import render
 
-        write_atomically(Path(path), render(self.outcome, self.forecast, self.explanation))
-        return Path(path)
+        target = self._writable(path, "the page", ".html")
+        write_atomically(target, render(self.outcome, self.forecast, self.explanation))
+        return target
+
+    def _writable(self, path: str | Path, what: str, ending: str = "") -> Path:
+        """Where to write, refused where it is a folder or a file that this result stands on."""
+        target = expanded(path, what)
+        if ending and target.is_dir():
+            raise ValueError(f"{what} {str(path)!r} is a folder; give the name of a file in it")
+        refuse_overwriting(target, input_files(self.spec.model_dump()), what)
+        inside = (
+            target.resolve().relative_to(self.outcome.store.root.resolve()).parts[0]
+            if (
+                target.resolve().is_relative_to(self.outcome.store.root.resolve())
+                and target.resolve() != self.outcome.store.root.resolve()
+            )
+            else ""
+        )
+        if inside in ("stages", "partial", "work", "tmp", "locks"):
+            raise ValueError(
+                f"{what} {str(path)!r} lies among the stages of the store; choose another place"
+            )
+        return target
 
     def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
         """Return why it gained: matched controls on frozen features, each with its interval.
@@ -160,8 +183,15 @@ class Result:
         """
         from w2sg.report import model_card
 
+        target = self._writable(folder, "the folder of the model")
+        if target.exists() and not target.is_dir():
+            raise ValueError(f"the folder of the model {str(folder)!r} is a file; give a folder")
+        if target.is_dir() and any(target.iterdir()) and not (target / "config.json").is_file():
+            raise ValueError(
+                f"the folder of the model {str(folder)!r} holds other files and no model; give a "
+                "new folder"
+            )
         classifier = self.classifier(arm=arm, seed=seed)
-        target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         tokenizer = classifier.tokenizer  # cuts where the student was trained to be cut
         tokenizer.model_max_length = min(tokenizer.model_max_length, self.spec.student.max_length)
@@ -248,10 +278,11 @@ def run(
 
 def keep(outcome: Outcome) -> Result:
     """Write beside the results what was run and which stages it consists of."""
-    folder = Path(outcome.spec.run.store) / "runs" / run_id(outcome.spec)
+    folder = outcome.store.root / "runs" / run_id(outcome.spec)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "spec.toml", to_toml(outcome.spec))
     _write_beside(folder / "result.json", _record(outcome))
+    (folder / STARTED).unlink(missing_ok=True)
     return Result(outcome, folder)
 
 
@@ -294,7 +325,7 @@ def preflight(
 
 def preflight_folder(spec: Spec) -> Path:
     """Return where the forecast of a run is written: the folder of the run."""
-    return Path(spec.run.store) / "runs" / run_id(spec)
+    return expanded(spec.run.store) / "runs" / run_id(spec)
 
 
 def open_result(folder: str | Path) -> Result:
@@ -306,22 +337,15 @@ def open_result(folder: str | Path) -> Result:
     Raises:
         ValueError: There is no finished run there, or parts of it are gone.
     """
-    from w2sg.runs.execute import reopen
+    from w2sg.runs.reopen import reopen
 
-    folder = Path(folder)
+    folder = expanded(folder, "the result")
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "result.json").is_file():
         raise ValueError(
             f"{str(folder)!r} holds no finished run; a result folder is what `w2sg run` prints"
         )
     return Result(reopen(load(folder / "spec.toml"), folder), folder)
-
-
-def run_id(spec: Spec) -> str:
-    """Return the name of a run's folder: a digest of its spec without the store's place."""
-    fields = spec.model_dump(mode="json")
-    fields["run"].pop("store")
-    return digest(fields)[:12]
 
 
 def _write_beside(path: Path, content: Mapping[str, Any]) -> None:
@@ -358,7 +382,7 @@ def with_stored_model(spec: Spec) -> Spec:
             f"transformers, got {type(given.value).__name__}"
         ) from None
     name = f"{given.name or 'model'}-{given.version or 'unversioned'}"
-    folder = Path(spec.run.store) / "models" / name
+    folder = expanded(spec.run.store) / "models" / name
     for write in save:
         write(folder)
     student = spec.student.model_copy(update={"model": str(folder)})

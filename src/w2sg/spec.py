@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from w2sg import arms
+from w2sg._paths import expanded
 from w2sg._refusals import sentences
 
 SPEC_VERSION = 1
@@ -45,6 +46,20 @@ class Named:
     value: Any
     name: str | None = None
     version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that would lead elsewhere where they are part of a path."""
+        for what, text in (("name", self.name), ("version", self.version)):
+            if text is not None and (
+                not isinstance(text, str)
+                or not text.strip()
+                or text in (".", "..")
+                or not text.isprintable()
+                or any(mark in text for mark in "/\\")
+            ):
+                raise ValueError(
+                    f"Named {what} = {text!r}: give printable characters without / and \\"
+                )
 
     @property
     def identity(self) -> dict[str, str | None]:
@@ -326,10 +341,31 @@ def load(
             if not isinstance(table, dict):
                 raise SpecError(f"{'.'.join(parents[: depth + 1])} is not a table; see {dotted!r}")
         table[last] = value
+    _expand_home(tables)
     try:
         return Spec.model_validate(tables)
     except ValidationError as error:
         raise SpecError("\n".join(sentences(error, Spec))) from None
+
+
+# fields that name a file or folder; a hub id or a column never starts with ~
+PATHS = {"data": ("path", "unlabelled", "test"), "teacher": ("model",), "student": ("model",),
+         "run": ("store",)}  # fmt: skip
+
+
+def _expand_home(tables: dict[str, Any]) -> None:
+    """Put the home folder in place of ``~``, once, for all that read the spec."""
+    for table, names in PATHS.items():
+        fields = tables.get(table)
+        for name in names if isinstance(fields, dict) else ():
+            value = fields.get(name)
+            if isinstance(value, str) and value.startswith("~"):
+                fields[name] = str(expanded(value, f"{table}.{name}"))
+            elif isinstance(value, list):
+                fields[name] = [
+                    str(expanded(one)) if isinstance(one, str) and one.startswith("~") else one
+                    for one in value
+                ]
 
 
 def read_toml(path: str | Path, what: str = "spec") -> dict[str, Any]:

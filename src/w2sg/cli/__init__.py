@@ -2,6 +2,7 @@
 
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 from cyclopts import App
 
@@ -44,4 +45,14 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a γ must not end a command where there is none
-    sys.exit(explained(app))
+    sys.exit(explained(lambda: app([_home(token) for token in sys.argv[1:]])))
+
+
+def _home(token: str) -> str:
+    """An argument with the home folder for ~, also behind an option's =, where shells leave it."""
+    option, equals, value = token.partition("=")
+    if token.startswith("~"):
+        return str(Path(token).expanduser())
+    if option.startswith("-") and equals and value.startswith("~"):
+        return f"{option}={Path(value).expanduser()}"
+    return token

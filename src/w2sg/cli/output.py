@@ -75,9 +75,13 @@ def deliver(
         print(text)
     if out is None:
         return 0
+    from w2sg._paths import expanded
     from w2sg.figures import to_svg
 
     name = command.split()[-1]
+    out = expanded(out, "--out")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {str(out)!r} is a file; give a folder")
     figure = draw()
     try:
         out.mkdir(parents=True, exist_ok=True)

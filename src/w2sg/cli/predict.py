@@ -7,6 +7,7 @@ import numpy as np
 from cyclopts import Parameter
 
 CHUNK = 4096
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
 
 
 def predict(
@@ -21,7 +22,8 @@ def predict(
     """Label the rows of a file with the best student; any number of rows, in bounded memory.
 
     The output has the row number, the label, its probability and the probability of every class;
-    rows with blank text have empty cells.
+    rows with blank text have empty cells. In a CSV, class names that a spreadsheet would take for
+    a formula (= + - @) start with an apostrophe.
 
     Parameters
     ----------
@@ -42,15 +44,20 @@ def predict(
     from rich.console import Console
     from rich.progress import Progress
 
+    from w2sg._paths import input_files, refuse_overwriting
     from w2sg.api import open_result
     from w2sg.data.sources import BUNDLED, iterate_rows
     from w2sg.models.backbone import encode
     from w2sg.train.finetune import predict as ask
 
-    stored = open_result(result)
     if out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {str(out)!r}: the ending must be .parquet or .csv")
+    refuse_overwriting(out, {"the file of rows": rows})
+    stored = open_result(result)
     spec = stored.spec
+    refuse_overwriting(
+        out, {"the store": stored.outcome.store.root, **input_files(spec.model_dump())}
+    )
     classifier = stored.classifier(arm=arm)
     names = list(stored.facts["label_names"])
     own = BUNDLED.get(spec.data.bundled or "", spec.data.model_dump())
@@ -91,6 +98,11 @@ def predict(
     return 0
 
 
+def _cell(text: str) -> str:
+    """A text as a CSV cell that no spreadsheet takes for a formula: those get an apostrophe."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
 class _Writer:
     """Writes tables one after another beside the target, and moves the file when it is whole."""
 
@@ -106,6 +118,8 @@ class _Writer:
     def write(self, frame) -> None:  # noqa: ANN001
         if self.path.suffix == ".csv":
             first = not self.beside.exists()
+            frame["label"] = frame["label"].map(_cell, na_action="ignore")
+            frame.columns = [_cell(name) for name in frame.columns]
             frame.to_csv(self.beside, mode="a", header=first, index=False)
             return
         import pyarrow as pa

@@ -37,9 +37,9 @@ def status(
         )
     if store.is_file() or (store / "sweep.json").is_file():
         return _sweep_status(store, set, failures)
-    if not store.is_dir():
-        raise ValueError(f"store {str(store)!r} is not there; `w2sg run` makes it")
-    manifests = list(Store(store).manifests())
+    held = Store(store)
+    held.require()
+    manifests = list(held.manifests())
     console = Console(highlight=False)
     table = Table("stage", "done", "failed", "hours", "MB")
     counts = Counter((m.body["stage"], m.status) for m in manifests)
@@ -63,7 +63,10 @@ def status(
     for manifest in sorted(failed, key=lambda m: -m.started)[:failures]:
         reason = (manifest.error or "").strip().split("\n")[-1]
         console.print(f"failed {manifest.body['stage']} {manifest.key}: {reason}", markup=False)
-    return 1 if failed else 0
+    unreadable = list(held.unreadable())
+    for name, why in unreadable:
+        console.print(f"cannot be read {name}: {why}", markup=False, soft_wrap=True)
+    return 1 if failed or unreadable else 0
 
 
 def _sweep_status(spec: Path, settings: tuple[str, ...], failures: int) -> int:

@@ -13,11 +13,19 @@ from w2sg.runs import together
 from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
-from w2sg.runs.identity import refuse_unknown
+from w2sg.runs.identity import refuse_unknown, run_id
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
 from w2sg.runs.resolve import teacher_columns
-from w2sg.runs.store import Manifest, Store, StoreError, explained, failed
+from w2sg.runs.store import (
+    STARTED,
+    Manifest,
+    Store,
+    StoreError,
+    explained,
+    failed,
+    write_atomically,
+)
 from w2sg.spec import Spec
 from w2sg.stages import labelled_data
 from w2sg.train.loggers import Loggers
@@ -268,6 +276,7 @@ def execute(
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
+    _note_start(store, spec, plan, data)
     run.ensure_all(plan.calls.values())
     return Outcome(
         spec=spec,
@@ -279,6 +288,19 @@ def execute(
     )
 
 
+def _note_start(store: Store, spec: Spec, plan: RunPlan, data: Mapping[int, Call]) -> None:
+    """Write down which stages the run needs, so that gc spares them while it is not finished."""
+    folder = store.root / "runs" / run_id(spec)
+    if (folder / "result.json").is_file():
+        return
+    started = {
+        "roles": dict(plan.roles),
+        "data": {str(seed): call.key for seed, call in data.items()},
+    }
+    with explained(store.root):
+        write_atomically(folder / STARTED, json.dumps(started) + "\n")
+
+
 def _refused_if_unusable(run: Execution, call: Call) -> None:
     """Divide the data; what is wrong with them is the user's input and not a failed stage."""
     try:
@@ -287,43 +309,6 @@ def _refused_if_unusable(run: Execution, call: Call) -> None:
         if isinstance(failure.__cause__, ValueError):
             raise ValueError(str(failure.__cause__)) from failure
         raise
-
-
-def reopen(spec: Spec, folder: Path) -> Outcome:
-    """Return a run that was finished before, from its store, without its data or its models.
-
-    Args:
-        spec: As it was written beside the result.
-        folder: The folder of the result, two levels below its store.
-
-    Raises:
-        ValueError: A stage of it is gone or damaged.
-    """
-    record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    store = Store(folder.parent.parent)
-    manifests: dict[str, Manifest] = {}
-    for role, key in {**record["roles"], **record["data"]}.items():
-        manifest, damage = store.read(key)
-        if manifest is None or manifest.status != "done":
-            raise ValueError(
-                f"{role} of this run is not whole ({damage or 'it is gone'}); run it again with "
-                f"`w2sg run {folder / 'spec.toml'}`"
-            )
-        manifests[key] = manifest
-    # records of before have no list of stages
-    stages = record.get("stages") or [[key, role] for role, key in record["roles"].items()]
-    calls = {
-        key: Call((m := manifests[key]).body["stage"], m.body, m.needs, label=label)
-        for key, label in stages
-    }
-    return Outcome(
-        spec=spec,
-        plan=RunPlan(calls, record["roles"], record["n_naive"]),
-        data={int(seed): key for seed, key in record["data"].items()},
-        manifests=manifests,
-        store=store,
-        computed=tuple(record.get("computed", ())),
-    )
 
 
 def environment() -> dict[str, Any]:

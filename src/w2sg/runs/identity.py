@@ -4,6 +4,7 @@ import uuid
 import warnings
 
 from w2sg import losses
+from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 from w2sg.train.projections.select import parse_roles
 
@@ -56,3 +57,10 @@ def object_identity(name: str, value: Named) -> dict[str, str | None]:
         )
         return {"uncached": uuid.uuid4().hex}
     return value.identity
+
+
+def run_id(spec: Spec) -> str:
+    """Return the name of a run's folder: a digest of its spec without the store's place."""
+    fields = spec.model_dump(mode="json")
+    fields["run"].pop("store")
+    return digest(fields)[:12]
