@@ -216,11 +216,25 @@ class Execution:
             self.watch(Event("failed", call, what=str(failure), manifest=manifest))
             raise RunFailed(f"{call.label}: {failure}") from error
         self.computed.append(call.key)
-        self.watch(Event("done", call, manifest=manifest))
+        for event in finished(call, manifest):
+            self.watch(event)
         return manifest
 
     def _load(self, key: str) -> Artifact:
         return Artifact(self.manifests[key], self.store.folder(key))
+
+
+def finished(call: Call, manifest: Manifest) -> list[Event]:
+    """Return the events of a stage that was just computed: what was dropped, then that it is done.
+
+    Args:
+        call: The stage.
+        manifest: As it was stored.
+    """
+    dropped = manifest.facts.get("checkpoints_dropped", ())
+    told = [f"{what}; dropped, and what it held trained again" for what in dropped]
+    events = [Event("damaged", call, what=what) for what in told]
+    return [*events, Event("done", call, manifest=manifest)]
 
 
 def execute(

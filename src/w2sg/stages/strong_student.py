@@ -196,6 +196,7 @@ def train(
         "train_seconds": training.seconds,
         "resumed_from": training.resumed_from,
         "processes": training.processes,
+        "checkpoints_dropped": list(training.dropped),
         "n_truncated": encoded.n_truncated,
         "n_truncated_test": asked.n_truncated,
         "n_trainable": policy.trainable,
