@@ -86,24 +86,24 @@ def sklearn(
         like: A teacher of the same kind, where the rows are a bootstrap sample: copies of a row
             stay in one fold, and the accuracy is not measured again.
     """
-    from w2sg.models.baselines import fit_estimator, join_pairs
+    from w2sg.models.estimators import fit_estimator
 
-    model, accuracy = fit_estimator(
+    model = fit_estimator(
         estimator,
         labelled.texts,
         labelled.labels,
         labelled.pairs,
-        n_classes=len(labelled.label_names),
+        label_names=labelled.label_names,
         folds=folds,
         seed=child_seed(seed, "folds"),
         groups=None if like is None else labelled.groups,
     )
-
-    def predict(rows: Unlabelled) -> FloatArray:
-        given = np.asarray(model.predict_proba(join_pairs(rows.texts, rows.pairs)))
-        return given / given.sum(axis=1, keepdims=True)
-
-    return Teacher(predict, {"cv_accuracy": accuracy, "estimator": str(model[-1])})
+    facts = {
+        "cv_accuracy": model.cv_accuracy,
+        "estimator": model.name,
+        "probabilities": model.probabilities,
+    }
+    return Teacher(lambda rows: model.predict_proba(rows.texts, rows.pairs), facts)
 
 
 def probe(
