@@ -1,6 +1,7 @@
 """Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +13,34 @@ from w2sg.models.backbone import (
     by_length,
     collate,
     encode,
-    ensure_pad_token,
-    explained,
     load_tokenizer,
-    locate,
-    quiet,
+    longest,
+    read_config,
 )
 from w2sg.models.frozen import pool
+from w2sg.models.inputs import check_tokens, fit_tokenizer
+from w2sg.models.loading import explained, load_weights
+from w2sg.models.sources import locate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 VERSION = 1
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Features of texts, and what of the texts they leave out.
+
+    Attributes:
+        values: Shape (n, d), or (n, 4d) for pairs.
+        n_truncated: Different texts that were cut.
+        max_length: Where they were cut, in tokens.
+    """
+
+    values: NDArray[np.float32]
+    n_truncated: int
+    max_length: int
 
 
 def pooled_features(
@@ -58,12 +75,28 @@ def pooled_features(
     Raises:
         ValueError: There is no such model or layer, or a feature is not finite.
     """
+    how: Any = {"layers": layers, "untrained": untrained, "max_length": max_length}
+    return pool_texts(model, texts, pairs, **how, precision=precision, progress=progress).values
+
+
+def pool_texts(
+    model: str,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    layers: int | None = None,
+    untrained: int | None = None,
+    max_length: int = 256,
+    precision: str = "float32",
+    progress: Callable[[int, int], None] | None = None,
+) -> Pooled:
+    """Return the features of `pooled_features` and how many texts were cut; see there."""
+    how: Any = (layers, untrained, max_length, precision, progress)
     if pairs is None:
-        return _encode_all(model, texts, layers, untrained, max_length, precision, progress)
-    everything = [*texts, *pairs]
-    both = _encode_all(model, everything, layers, untrained, max_length, precision, progress)
-    u, v = both[: len(texts)], both[len(texts) :]
-    return np.hstack([u, v, np.abs(u - v), u * v])
+        return _encode_all(model, texts, *how)
+    both = _encode_all(model, [*texts, *pairs], *how)
+    u, v = both.values[: len(texts)], both.values[len(texts) :]
+    return replace(both, values=np.hstack([u, v, np.abs(u - v), u * v]))
 
 
 def _encode_all(
@@ -74,17 +107,16 @@ def _encode_all(
     max_length: int,
     precision: str,
     progress: Callable[[int, int], None] | None,
-) -> NDArray[np.float32]:
+) -> Pooled:
     import torch
 
     network, tokenizer = load_encoder(model, untrained=untrained)
-    n_layers = int(network.config.num_hidden_layers)
-    if layers is not None and not 0 <= layers <= n_layers:
-        raise ValueError(f"layers = {layers}: {model!r} has layers 0 to {n_layers}")
+    check_layers(network, layers, model)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     unique = list(dict.fromkeys(texts))
     encoded: Encoded = encode(tokenizer, unique, max_length=max_length)
+    check_tokens(network, tokenizer, encoded.inputs, model)
     out = np.empty((len(unique), int(network.config.hidden_size)), dtype=np.float32)
     done = 0
     with torch.inference_mode(), autocast(precision, device.type):
@@ -101,7 +133,19 @@ def _encode_all(
             f"model {model!r} gives features that are not finite; check its weights and precision"
         )
     row_of = {text: i for i, text in enumerate(unique)}
-    return out[[row_of[text] for text in texts]]
+    values = out[[row_of[text] for text in texts]]
+    return Pooled(values, encoded.n_truncated, longest(tokenizer, max_length))
+
+
+def check_layers(network: Any, layers: int | None, name: str) -> None:
+    """Refuse a layer that a model does not have; 0 is its embedding.
+
+    Raises:
+        ValueError: There is no such layer.
+    """
+    n_layers = int(network.config.num_hidden_layers)
+    if layers is not None and not 0 <= layers <= n_layers:
+        raise ValueError(f"layers = {layers}: {name!r} has layers 0 to {n_layers}")
 
 
 def load_encoder(
@@ -117,16 +161,18 @@ def load_encoder(
         ValueError: There is no such model, or it has no tokenizer.
     """
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
-    where = locate(name)
-    with quiet(), explained(name):
+    where, config = locate(name), read_config(name)
+    tokenizer = load_tokenizer(name)
+    n_layers = int(getattr(config, "num_hidden_layers", 0))
+    # a pooler that the weights lack is random and not used; a seed makes the model one and the same
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(untrained or 0)
         if untrained is None:
-            model = AutoModel.from_pretrained(where, dtype=torch.float32)
+            model = load_weights(AutoModel, where, name, config=config, n_layers=n_layers).model
         else:
-            with torch.random.fork_rng():
-                torch.manual_seed(untrained)
-                model = AutoModel.from_config(AutoConfig.from_pretrained(where)).float()
-        tokenizer = load_tokenizer(name)
-    ensure_pad_token(tokenizer)
+            with explained(name):
+                model = AutoModel.from_config(config, trust_remote_code=False).float()
+    fit_tokenizer(model, tokenizer, name)
     return model.eval(), tokenizer

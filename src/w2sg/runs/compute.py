@@ -170,7 +170,7 @@ def _sources(call: Call, context: Context, parts: Parts) -> tuple[Labelled | Pse
 
 
 def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
-    from w2sg.models.features import pooled_features
+    from w2sg.models.features import pool_texts
 
     rows: dict[str, tuple[str, str | None]] = {}
     for key in call.needs.values():
@@ -181,7 +181,7 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     ids = sorted(rows)
     pairs = [rows[name][1] for name in ids]
     settings = call.body["spec"]
-    values = pooled_features(
+    pooled = pool_texts(
         call.given["model"],
         [rows[name][0] for name in ids],
         None if pairs[0] is None else [str(pair) for pair in pairs],
@@ -193,10 +193,11 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     )
 
     def save(folder: Path) -> None:
-        np.save(folder / "features.npy", values, allow_pickle=False)
+        np.save(folder / "features.npy", pooled.values, allow_pickle=False)
         pd.DataFrame({"id": ids}).to_parquet(folder / "ids.parquet", index=False)
 
-    return {"rows": len(ids), "width": int(values.shape[1])}, save
+    facts = {"rows": len(ids), "width": int(pooled.values.shape[1])}
+    return {**facts, "n_truncated": pooled.n_truncated, "max_length": pooled.max_length}, save
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:

@@ -10,7 +10,7 @@ from w2sg.train.projections.select import parse_roles
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:
     """Return what identifies a model's weights, or those of several."""
-    from w2sg.models.backbone import fingerprint
+    from w2sg.models.sources import fingerprint
 
     found = [fingerprint(model) for model in models]
     return {"model": found[0] if len(found) == 1 else found}

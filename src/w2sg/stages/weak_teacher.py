@@ -13,7 +13,7 @@ from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 
-VERSION = 2
+VERSION = 3
 Predict = Callable[[Unlabelled], FloatArray]
 
 

@@ -118,7 +118,7 @@ def test_the_stage_says_where_probabilities_come_from():
 
 def test_few_rows_of_a_class():
     """Folds inside folds: with five rows of a class and five folds none was left to calibrate."""
-    rows = np.concatenate([np.flatnonzero(LABELS == k)[:5] for k in range(3)])
+    rows = np.concatenate([np.flatnonzero(k == LABELS)[:5] for k in range(3)])
     texts = [TEXTS[i] for i in rows]
     for estimator in (LinearSVC(), make_pipeline(TfidfVectorizer(), LinearSVC())):
         for count, known in ((5, True), (2, False)):

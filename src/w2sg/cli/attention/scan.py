@@ -25,7 +25,7 @@ def run_scan(
     """Return held-out accuracy over pairs of rates on the rows of a file."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from w2sg.models.backbone import ensure_pad_token
+    from w2sg.models.inputs import ensure_pad_token
     from w2sg.train.policies.scan import Encoded, ratio_scan
 
     if seeds < 1:
