@@ -230,7 +230,8 @@ def own_classes(model: Any, label_names: Sequence[str]) -> NDArray[Any] | None:
 def _accuracy(model: Any, rows: list[str], targets: Any, cv: Any) -> float:
     from sklearn.model_selection import cross_val_score
 
-    return float(np.mean(cross_val_score(model, rows, targets, cv=cv, error_score="raise")))
+    raised: Any = "raise"  # which the stubs of scikit-learn do not know
+    return float(np.mean(cross_val_score(model, rows, targets, cv=cv, error_score=raised)))
 
 
 def _columns(model: Any, values: list[Any]) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,21 +27,6 @@ if TYPE_CHECKING:
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """Features of texts, and what of the texts they leave out.
-
-    Attributes:
-        values: Shape (n, d), or (n, 4d) for pairs.
-        n_truncated: Different texts that were cut.
-        max_length: Where they were cut, in tokens.
-    """
-
-    values: NDArray[np.float32]
-    n_truncated: int
-    max_length: int
-
-
 def pooled_features(
     model: str,
     texts: Sequence[str],
@@ -53,6 +37,7 @@ def pooled_features(
     max_length: int = 256,
     precision: str = "float32",
     progress: Callable[[int, int], None] | None = None,
+    cut: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Return the mean token vector of each text after the last (or the given) layer.
 
@@ -68,6 +53,7 @@ def pooled_features(
         max_length: Longest text in tokens.
         precision: Of the forward pass, ``float32`` or ``bfloat16``.
         progress: Called with texts done and their number.
+        cut: Called once with how many different texts were cut, and to how many tokens.
 
     Returns:
         Shape (n, d), or (n, 4d) for pairs.
@@ -75,28 +61,12 @@ def pooled_features(
     Raises:
         ValueError: There is no such model or layer, or a feature is not finite.
     """
-    how: Any = {"layers": layers, "untrained": untrained, "max_length": max_length}
-    return pool_texts(model, texts, pairs, **how, precision=precision, progress=progress).values
-
-
-def pool_texts(
-    model: str,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
-    *,
-    layers: int | None = None,
-    untrained: int | None = None,
-    max_length: int = 256,
-    precision: str = "float32",
-    progress: Callable[[int, int], None] | None = None,
-) -> Pooled:
-    """Return the features of `pooled_features` and how many texts were cut; see there."""
-    how: Any = (layers, untrained, max_length, precision, progress)
+    how: Any = (layers, untrained, max_length, precision, progress, cut)
     if pairs is None:
         return _encode_all(model, texts, *how)
     both = _encode_all(model, [*texts, *pairs], *how)
-    u, v = both.values[: len(texts)], both.values[len(texts) :]
-    return replace(both, values=np.hstack([u, v, np.abs(u - v), u * v]))
+    u, v = both[: len(texts)], both[len(texts) :]
+    return np.hstack([u, v, np.abs(u - v), u * v])
 
 
 def _encode_all(
@@ -107,34 +77,60 @@ def _encode_all(
     max_length: int,
     precision: str,
     progress: Callable[[int, int], None] | None,
-) -> Pooled:
+    cut: Callable[[int, int], None] | None,
+) -> NDArray[np.float32]:
     import torch
 
     network, tokenizer = load_encoder(model, untrained=untrained)
     check_layers(network, layers, model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device)
+    network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     unique = list(dict.fromkeys(texts))
-    encoded: Encoded = encode(tokenizer, unique, max_length=max_length)
-    check_tokens(network, tokenizer, encoded.inputs, model)
-    out = np.empty((len(unique), int(network.config.hidden_size)), dtype=np.float32)
+    encoded = encode(tokenizer, unique, max_length=max_length)
+    out = read_encoded(
+        network, tokenizer, encoded, model, layers=layers, precision=precision, progress=progress
+    )
+    if cut is not None:
+        cut(encoded.n_truncated, longest(tokenizer, max_length))
+    row_of = {text: i for i, text in enumerate(unique)}
+    return out[[row_of[text] for text in texts]]
+
+
+def read_encoded(
+    network: Any,
+    tokenizer: Any,
+    encoded: Encoded,
+    name: str,
+    *,
+    layers: int | None,
+    precision: str = "float32",
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Return the mean token vector of tokenised texts by a loaded model, shape (n, d).
+
+    Raises:
+        ValueError: The model cannot read a text, or a feature is not finite.
+    """
+    import torch
+
+    check_tokens(network, tokenizer, encoded.inputs, name)
+    device = next(network.parameters()).device
+    out = np.empty((len(encoded), int(network.config.hidden_size)), dtype=np.float32)
     done = 0
     with torch.inference_mode(), autocast(precision, device.type):
         for rows in by_length(encoded.lengths):
             batch = {k: v.to(device) for k, v in collate(tokenizer, encoded, rows).items()}
-            answer = network(**batch, output_hidden_states=layers is not None)
+            with explained(name, "cannot read a text"):
+                answer = network(**batch, output_hidden_states=layers is not None)
             hidden = answer.last_hidden_state if layers is None else answer.hidden_states[layers]
             out[rows] = pool(hidden.float(), batch["attention_mask"], "mean").cpu().numpy()
             done += len(rows)
             if progress is not None:
-                progress(done, len(unique))
+                progress(done, len(encoded))
     if not np.isfinite(out).all():
         raise ValueError(
-            f"model {model!r} gives features that are not finite; check its weights and precision"
+            f"model {name!r} gives features that are not finite; check its weights and precision"
         )
-    row_of = {text: i for i, text in enumerate(unique)}
-    values = out[[row_of[text] for text in texts]]
-    return Pooled(values, encoded.n_truncated, longest(tokenizer, max_length))
+    return out
 
 
 def check_layers(network: Any, layers: int | None, name: str) -> None:

@@ -170,7 +170,7 @@ def _sources(call: Call, context: Context, parts: Parts) -> tuple[Labelled | Pse
 
 
 def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
-    from w2sg.models.features import pool_texts
+    from w2sg.models.features import pooled_features
 
     rows: dict[str, tuple[str, str | None]] = {}
     for key in call.needs.values():
@@ -181,7 +181,8 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     ids = sorted(rows)
     pairs = [rows[name][1] for name in ids]
     settings = call.body["spec"]
-    pooled = pool_texts(
+    facts: dict[str, Any] = {"rows": len(ids)}
+    values = pooled_features(
         call.given["model"],
         [rows[name][0] for name in ids],
         None if pairs[0] is None else [str(pair) for pair in pairs],
@@ -190,14 +191,14 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         max_length=settings["max_length"],
         precision=settings["precision"],
         progress=lambda done, total: context.progress("features", done, total, None),
+        cut=lambda n, limit: facts.update(n_truncated=n, max_length=limit),
     )
 
     def save(folder: Path) -> None:
-        np.save(folder / "features.npy", pooled.values, allow_pickle=False)
+        np.save(folder / "features.npy", values, allow_pickle=False)
         pd.DataFrame({"id": ids}).to_parquet(folder / "ids.parquet", index=False)
 
-    facts = {"rows": len(ids), "width": int(pooled.values.shape[1])}
-    return {**facts, "n_truncated": pooled.n_truncated, "max_length": pooled.max_length}, save
+    return {**facts, "width": int(values.shape[1])}, save
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from w2sg._version import __version__
 from w2sg.runs import together
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
@@ -170,7 +171,7 @@ class Execution:
         started = time.time()
         self.watch(Event("started", call))
         context = Context(
-            load=self._load,
+            load=self.load,
             work_folder=self.store.work_folder(call.key),
             progress=lambda what, done, total, loss: self.watch(
                 Event("progress", call, what, done, total, loss)
@@ -220,7 +221,8 @@ class Execution:
             self.watch(event)
         return manifest
 
-    def _load(self, key: str) -> Artifact:
+    def load(self, key: str) -> Artifact:
+        """Return a stored result that this execution has found or computed."""
         return Artifact(self.manifests[key], self.store.folder(key))
 
 
@@ -255,7 +257,8 @@ def execute(
         checkpoint_seconds: Time between two checkpoints of a training.
 
     Raises:
-        ValueError: The data cannot be read or divided as asked.
+        ValueError: The data cannot be read or divided as asked, or a model or classifier cannot be
+            used as asked.
         RunFailed: A stage failed.
         StoreError: The store cannot be written.
     """
@@ -282,6 +285,7 @@ def execute(
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
+    refuse_unusable(plan.calls.values(), run.load, store, str(spec.student.model))
     run.ensure_all(plan.calls.values())
     return Outcome(
         spec=spec,

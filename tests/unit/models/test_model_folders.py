@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny import save_bert, save_gpt2
 
 from w2sg.models.backbone import encode, load_classifier, logits
-from w2sg.models.features import load_encoder, pool_texts, pooled_features
+from w2sg.models.features import load_encoder, pooled_features
 from w2sg.models.frozen import layer_features
 from w2sg.models.inputs import positions
 from w2sg.models.loading import load_weights
@@ -398,8 +398,9 @@ def test_texts_are_cut_where_positions_end(save, tmp_path):
     assert encoded.lengths.tolist()[0] == 64
     assert encoded.n_truncated == 1
     assert np.isfinite(logits(made, encoded)).all()
-    pooled = pool_texts(str(folder), texts, max_length=256)
-    assert (pooled.n_truncated, pooled.max_length) == (1, 64)
+    told = []
+    pooled_features(str(folder), texts, max_length=256, cut=lambda *cut: told.append(cut))
+    assert told == [(1, 64)]
     model, tokenizer = load_encoder(str(folder))
     tokenizer.model_max_length = 10**30  # as one that is loaded without us
     features = layer_features(model, tokenizer, texts, max_length=256)[-1]
