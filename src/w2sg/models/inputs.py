@@ -58,17 +58,22 @@ def check_tokens(
         ValueError: The first of them.
     """
     n = embedded(model)
-    if n is None or len(tokenizer) <= n:
+    if n is None or not knows_more(tokenizer, n):
         return
     for row in rows:
         largest = max(row["input_ids"], default=0)
         if largest >= n:
             raise ModelError(
                 f"model {name!r}: a text holds the token "
-                f"{tokenizer.convert_ids_to_tokens(largest)!r}, number {largest} of the "
-                f"tokenizer's {len(tokenizer)}, and the embedding has {n} rows; call "
-                f"model.resize_token_embeddings({len(tokenizer)}) and save it again"
+                f"{tokenizer.convert_ids_to_tokens(largest)!r}, number {largest}, and the "
+                f"embedding has {n} rows; take the tokenizer that belongs to the model, or call "
+                f"model.resize_token_embeddings({largest + 1}) and save both again"
             )
+
+
+def knows_more(tokenizer: Any, n: int) -> bool:
+    """Say whether a tokenizer has a token whose number is n or more."""
+    return max(tokenizer.get_vocab().values(), default=0) >= n
 
 
 def embedded(model: Any) -> int | None:

@@ -159,14 +159,14 @@ def _check_layers(who: str, model: str, layers: int | None, *, first: int = 1) -
 
 def _tried(parts: Parts, model: Any, tokenizer: Any) -> tuple[list[str], list[str] | None]:
     """The texts to try: the longest and the shortest, or all where some may hold unknown tokens."""
-    from w2sg.models.inputs import embedded
+    from w2sg.models.inputs import embedded, knows_more
 
     each = (parts.labelled, parts.unlabelled, parts.test)
     texts = [text for part in each for text in part.texts]
     paired = parts.unlabelled.pairs is not None
     pairs = [pair for part in each for pair in part.pairs or ()] if paired else None
     n = embedded(model)
-    if n is None or len(tokenizer) <= n:
+    if n is None or not knows_more(tokenizer, n):
         sizes = [len(text) + (len(pairs[i]) if pairs else 0) for i, text in enumerate(texts)]
         order = sorted(range(len(texts)), key=sizes.__getitem__)
         rows = [*order[:1], *order[-LONGEST:]]
