@@ -306,6 +306,9 @@ def test_texts_longer_than_the_positions_are_cut_and_counted(made, folder, tmp_p
     student = result.outcome.of_role("student/0").facts
     assert student["max_length"] == 64
     assert 0 < student["n_truncated"] < student["n_train"]
+    page = (result.folder / "report.html").read_text(encoding="utf-8")
+    assert "Texts longer than 64 tokens are cut there and counted: the model" in page
+    assert "end before student.max_length = 256" in page
     features = result.outcome.of_role("features").facts
     assert features["max_length"] == 64
     assert features["n_truncated"] > 0
