@@ -202,7 +202,7 @@ class Result:
 
     def classifier(self, *, arm: str | None = None, seed: int | None = None) -> Any:
         """Return a trained student with its tokenizer, ready to be asked."""
-        from w2sg.models.backbone import fingerprint
+        from w2sg.models.sources import fingerprint
         from w2sg.runs.payloads import read_weights
         from w2sg.runs.resolve import settings_of
         from w2sg.stages import strong_student

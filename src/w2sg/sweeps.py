@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg.api import keep, run_id, with_stored_model
 from w2sg.runs import together
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
 from w2sg.runs.identity import refuse_unknown
 from w2sg.runs.launch import Launcher, Task
 from w2sg.runs.machine import visible_gpus
+from w2sg.runs.payloads import Artifact
 from w2sg.runs.scheduler import Scheduler
-from w2sg.runs.store import Manifest, Store, explained
+from w2sg.runs.store import Manifest, Store, explained, read_manifest
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
 from w2sg.runs.sweep_record import (
     read_record,
@@ -162,6 +164,8 @@ def run_sweep(
     checked = checked_sweep(spec, overrides)
     prepared = prepare(checked, watch=told, write=True)
     together.refuse_small_batches(prepared.plan.calls.values(), processes_per_training)
+    if launcher is None:  # where stages are computed elsewhere, the models may be there alone
+        refuse_unusable_cells(prepared)
     folder = sweep_folder(checked)
     runs = [run_id(cell.spec) for cell in checked.cells]
     with explained(checked.store):
@@ -188,6 +192,30 @@ def run_sweep(
         _keep_runs(result, prepared)
         result.report(folder / "report.html")
     return result
+
+
+def refuse_unusable_cells(prepared: Prepared) -> None:
+    """Load and try every model and classifier of a sweep that is to be computed here.
+
+    Args:
+        prepared: The sweep, its data divided and stored.
+
+    Raises:
+        ValueError: One of them cannot be used; the text names the cell and the field.
+    """
+    store = Store(prepared.spec.store)
+
+    def load(key: str) -> Artifact:
+        return Artifact(read_manifest(store.folder(key)), store.folder(key))
+
+    seen: set[Any] = set()
+    for one in prepared.plan.cells:
+        student = str(one.cell.spec.student.model)
+        try:
+            refuse_unusable(one.plan.calls.values(), load, store, student, seen)
+        except ValueError as error:
+            cell = f"[{one.cell.name}] " if one.cell.settings else ""
+            raise ValueError(f"{cell}{error}") from error
 
 
 def dry_run(

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from cyclopts import Parameter
@@ -10,10 +11,13 @@ from cyclopts import Parameter
 from w2sg.cli.output import deliver
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
     from w2sg.diagnostics import CorrelationDimension, IntrinsicDimension
 
+LONGEST = 128  # tokens of a text
 _NAMES = {"strong": ("strong", "Phi_s"), "weak": ("weak", "Phi_w")}
 _RULES = {
     "energy": "energy",
@@ -77,7 +81,8 @@ def diagnose(
             raise ValueError("give features.npz, or all of --model-s, --model-w and --data")
         else:
             texts = _texts(data, text, limit, seed)
-            strong, weak = (_extract(name, texts, cache) for name in (model_s, model_w))
+            models = [_model(name, texts) for name in (model_s, model_w)]  # both, before minutes
+            strong, weak = (extract(cache) for extract in models)
             labels = None
         sides = {
             "strong": intrinsic_dimension(strong, center=center, level=level),
@@ -131,8 +136,11 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is no .npz of plain arrays: {error}") from error
+    except (OSError, ValueError, AttributeError, BadZipFile):
+        raise ValueError(
+            f"{path} is no .npz of plain arrays, as np.savez writes them of arrays of numbers; "
+            "it is not read as pickled Python objects"
+        ) from None
     found = []
     for side, names in _NAMES.items():
         name = next((a for a in names if a in held), None)
@@ -171,18 +179,30 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
     return texts
 
 
-def _extract(name: str, texts: list[str], cache: Path | None) -> np.ndarray:
-    from w2sg.models.features import load_encoder
-    from w2sg.models.frozen import layer_features
+def _model(name: str, texts: list[str]) -> "Callable[[Path | None], np.ndarray]":
+    """Load a model and try it on the longest texts; return what extracts its features."""
+    from w2sg.models.frozen import layer_features, position
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()
     model_name, layer = (head, int(tail)) if layered else (name, -1)
     try:
+        from w2sg.models.backbone import encode, longest
+        from w2sg.models.features import load_encoder, read_encoded
+
         model, tokenizer = load_encoder(model_name)
     except ImportError:
         raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
-    return layer_features(model, tokenizer, texts, [layer], cache=cache)[layer]
+    position(model, layer)
+    tried = [min(texts, key=len), *sorted(texts, key=len)[-4:]]
+    encoded = encode(tokenizer, tried, max_length=LONGEST)
+    read_encoded(model, tokenizer, encoded, model_name, layers=None)
+    if encoded.n_truncated:
+        limit = longest(tokenizer, LONGEST)
+        print(f"{model_name}: longer texts are cut to {limit} tokens", file=sys.stderr)
+    return lambda cache: layer_features(
+        model, tokenizer, texts, [layer], cache=cache, max_length=LONGEST
+    )[layer]
 
 
 def _print_tables(record: dict[str, Any], level: float, n_boot: int) -> None:

@@ -47,7 +47,7 @@ def predict(
     from w2sg._paths import input_files, refuse_overwriting
     from w2sg.api import open_result
     from w2sg.data.sources import BUNDLED, iterate_rows
-    from w2sg.models.backbone import encode
+    from w2sg.models.backbone import encode, longest
     from w2sg.train.finetune import predict as ask
 
     if out.suffix not in (".parquet", ".csv"):
@@ -93,7 +93,8 @@ def predict(
             n_truncated += encoded.n_truncated
             bar.update(task, description=f"labelled {n_rows:,} rows")
     blank = f", {n_blank:,} of them blank and left empty" if n_blank else ""
-    cut = f", {n_truncated:,} cut to {spec.student.max_length} tokens" if n_truncated else ""
+    limit = longest(classifier.tokenizer, spec.student.max_length)
+    cut = f", {n_truncated:,} cut to {limit} tokens" if n_truncated else ""
     print(f"{n_rows:,} rows{blank}{cut} → {out}")
     return 0
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from w2sg.models.inputs import positions
+
 if TYPE_CHECKING:
     import torch
 
@@ -42,7 +44,7 @@ def layer_features(
         layers: Hidden states to keep: 0 is the embedding layer, −1 the last layer.
         pooling: Mean over real tokens, or the first, or the last real token.
         batch_size: Texts per forward pass.
-        max_length: Tokens kept per text.
+        max_length: Tokens kept per text; fewer where the model or its tokenizer ends before.
         cache: Folder for the results, none if ``None``.
 
     Returns:
@@ -66,9 +68,11 @@ def layer_features(
             )
         )
     folder = Path(cache)
-    common = _content_key(model, tokenizer, texts, pooling, max_length)
-    files = {layer: folder / f"{common}-layer{_position(model, layer)}.npy" for layer in layers}
-    missing = [layer for layer, file in files.items() if not file.exists()]
+    common = _content_key(model, tokenizer, texts, pooling, _longest(model, tokenizer, max_length))
+    files = {layer: folder / f"{common}-layer{position(model, layer)}.npy" for layer in layers}
+    kept = {layer: _kept(file, len(texts)) for layer, file in files.items()}
+    found = {layer: matrix for layer, matrix in kept.items() if matrix is not None}
+    missing = [layer for layer in files if layer not in found]
     if missing:
         fresh = layer_features(
             model,
@@ -86,7 +90,17 @@ def layer_features(
             with part.open("wb") as handle:
                 np.save(handle, matrix, allow_pickle=False)
             part.replace(files[layer])
-    return {layer: np.load(file, allow_pickle=False) for layer, file in files.items()}
+        found |= fresh
+    return {layer: found[layer] for layer in files}
+
+
+def _kept(file: Path, n: int) -> np.ndarray | None:
+    """The features in a file of the cache; ``None`` where it is not there or damaged."""
+    try:
+        matrix = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return matrix if matrix.ndim == 2 and len(matrix) == n else None
 
 
 def stream_layer_features(
@@ -114,7 +128,8 @@ def stream_layer_features(
     for name, value in (("batch_size", batch_size), ("max_length", max_length)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
-    positions = {layer: _position(model, layer) for layer in layers}
+    places = {layer: position(model, layer) for layer in layers}
+    limit = _longest(model, tokenizer, max_length)
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -123,20 +138,20 @@ def stream_layer_features(
         for start in range(0, len(texts), window):
             part = [str(text) for text in texts[start : start + window]]
             order = np.argsort([len(text) for text in part], kind="stable")
-            rows: dict[int, list[np.ndarray]] = {layer: [] for layer in positions}
+            rows: dict[int, list[np.ndarray]] = {layer: [] for layer in places}
             for first in range(0, len(part), batch_size):
                 chosen = order[first : first + batch_size]
                 tokens = tokenizer(
                     [part[i] for i in chosen],
                     padding=True,
                     truncation=True,
-                    max_length=max_length,
+                    max_length=limit,
                     return_tensors="pt",
                 ).to(device)
                 with torch.inference_mode():
                     states = model(**tokens, output_hidden_states=True).hidden_states
-                    for layer, position in positions.items():
-                        pooled = pool(states[position].float(), tokens["attention_mask"], pooling)
+                    for layer, place in places.items():
+                        pooled = pool(states[place].float(), tokens["attention_mask"], pooling)
                         rows[layer].append(pooled.cpu().numpy())
             back = np.argsort(order, kind="stable")
             yield {layer: np.concatenate(blocks)[back] for layer, blocks in rows.items()}
@@ -171,11 +186,21 @@ def pool(states: "torch.Tensor", mask: "torch.Tensor", pooling: Pooling) -> "tor
     return states[torch.arange(len(states), device=states.device), at]
 
 
-def _position(model: Any, layer: int) -> int:
+def position(model: Any, layer: int) -> int:
+    """Return the place of a layer among a model's hidden states, counted from the embedding.
+
+    Raises:
+        ValueError: The model has no such layer.
+    """
     count = model.config.num_hidden_layers + 1
     if not -count <= layer < count:
         raise ValueError(f"layers must lie between {-count} and {count - 1}, got {layer}")
     return layer % count
+
+
+def _longest(model: Any, tokenizer: Any, max_length: int) -> int:
+    ends = (getattr(tokenizer, "model_max_length", None), positions(model))
+    return min([max_length, *(int(end) for end in ends if end is not None)])
 
 
 def _content_key(

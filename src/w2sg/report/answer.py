@@ -111,6 +111,7 @@ def _warnings(page: PageData) -> list[str]:
             "The test part does not hold rows of every class, so AUROC is not measured and "
             "accuracy says little: use a test part with all classes."
         )
+    said += _trained_head(page)
     said += _behind_frozen(page)
     shifts = [(one.report["shift"] or {}).get("p_value", 1.0) for one in page.data]
     if min(shifts) * len(shifts) < SIGNIFICANCE:  # one test per seed
@@ -126,6 +127,19 @@ def _warnings(page: PageData) -> list[str]:
         )
     said += label_warnings(page.parts, page.seeds[0])
     return said
+
+
+def _trained_head(page: PageData) -> list[str]:
+    heads = [one.facts for one in page.trainings if one.facts.get("head") == "trained"]
+    if not heads:
+        return []
+    classes = listed([f"“{label(name)}”" for name in heads[0]["head_classes"]])
+    moved = ", moved into the order of the data's classes" if heads[0]["head_moved"] else ""
+    return [
+        f"The strong model's head came trained with its checkpoint, for the classes {classes}"
+        f"{moved}: it knew a task before it saw any label of this run, so what it does is not "
+        "learned from these labels alone."
+    ]
 
 
 def _behind_frozen(page: PageData) -> list[str]:

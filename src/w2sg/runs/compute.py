@@ -188,6 +188,7 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     ids = sorted(rows)
     pairs = [rows[name][1] for name in ids]
     settings = call.body["spec"]
+    facts: dict[str, Any] = {"rows": len(ids)}
     values = pooled_features(
         call.given["model"],
         [rows[name][0] for name in ids],
@@ -197,13 +198,14 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         max_length=settings["max_length"],
         precision=settings["precision"],
         progress=lambda done, total: context.progress("features", done, total, None),
+        cut=lambda n, limit: facts.update(n_truncated=n, max_length=limit),
     )
 
     def save(folder: Path) -> None:
         np.save(folder / "features.npy", values, allow_pickle=False)
         pd.DataFrame({"id": ids}).to_parquet(folder / "ids.parquet", index=False)
 
-    return {"rows": len(ids), "width": int(values.shape[1])}, save
+    return {**facts, "width": int(values.shape[1])}, save
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from w2sg._version import __version__
 from w2sg.runs import together
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
@@ -178,7 +179,7 @@ class Execution:
         started = time.time()
         self.watch(Event("started", call))
         context = Context(
-            load=self._load,
+            load=self.load,
             work_folder=self.store.work_folder(call.key),
             progress=lambda what, done, total, loss: self.watch(
                 Event("progress", call, what, done, total, loss)
@@ -224,11 +225,26 @@ class Execution:
             self.watch(Event("failed", call, what=str(failure), manifest=manifest))
             raise RunFailed(f"{call.label}: {failure}") from error
         self.computed.append(call.key)
-        self.watch(Event("done", call, manifest=manifest))
+        for event in finished(call, manifest):
+            self.watch(event)
         return manifest
 
-    def _load(self, key: str) -> Artifact:
+    def load(self, key: str) -> Artifact:
+        """Return a stored result that this execution has found or computed."""
         return Artifact(self.manifests[key], self.store.folder(key))
+
+
+def finished(call: Call, manifest: Manifest) -> list[Event]:
+    """Return the events of a stage that was just computed: what was dropped, then that it is done.
+
+    Args:
+        call: The stage.
+        manifest: As it was stored.
+    """
+    dropped = manifest.facts.get("checkpoints_dropped", ())
+    told = [f"{what}; dropped, and what it held trained again" for what in dropped]
+    events = [Event("damaged", call, what=what) for what in told]
+    return [*events, Event("done", call, manifest=manifest)]
 
 
 def execute(
@@ -249,7 +265,8 @@ def execute(
         checkpoint_seconds: Time between two checkpoints of a training.
 
     Raises:
-        ValueError: The data cannot be read or divided as asked.
+        ValueError: The data cannot be read or divided as asked, or a model or classifier cannot be
+            used as asked.
         RunFailed: A stage failed.
         StoreError: The store cannot be written.
     """
@@ -276,6 +293,7 @@ def execute(
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
+    refuse_unusable(plan.calls.values(), run.load, store, str(spec.student.model))
     _note_start(store, spec, plan, data)
     run.ensure_all(plan.calls.values())
     return Outcome(

@@ -12,6 +12,7 @@ from w2sg._arrays import FloatArray
 from w2sg.data.parts import Parts
 from w2sg.diagnostics.controls import Explanation, FrozenSeed, OnRows
 from w2sg.diagnostics.controls import explain as compare_controls
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.execute import Event, Execution, Outcome, Watch, environment
 from w2sg.runs.graph import Call, Graph
 from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
@@ -39,7 +40,7 @@ def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = N
         watch: Called with every event.
 
     Raises:
-        ValueError: A model is gone, or the run has fewer than 2 test rows.
+        ValueError: A model is gone or cannot be used, or the run has fewer than 2 test rows.
         StoreError: The store cannot be written.
     """
     from w2sg.models.backbone import resolve_precision
@@ -61,9 +62,10 @@ def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = N
         if manifest is not None and manifest.status == "done":
             tell(Event("cached", call, manifest=manifest))
             return Explanation.of_json(manifest.facts)
-        for key in spaces.values():
-            if key in graph.calls:
-                run.ensure(graph.calls[key])
+        needed = [graph.calls[key] for key in spaces.values() if key in graph.calls]
+        refuse_unusable(needed, run.load, store, str(spec.student.model))
+        for missing in needed:
+            run.ensure(missing)
         began = time.time()
         tell(Event("started", call))
         blocks = {name: _Block(run, key) for name, key in spaces.items()}

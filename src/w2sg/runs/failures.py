@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from w2sg.models.loading import UNSAFE, said
+
 Kind = Literal["error", "out of memory", "time-out"]
 MEMORY = (
     "allocate memory",
@@ -52,6 +54,8 @@ def explain(error: BaseException) -> Failure:
     'labels has one class'
     """
     text = str(error).strip()
+    if any(word in text for word in UNSAFE):
+        return named("error", said(error))
     line = text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
     if isinstance(error, StageTimeout):
         return named("time-out", text)

@@ -1,37 +1,60 @@
-"""What stands for a model or a Python object in a key; what names no loss and no policy."""
+"""What stands for a model or a Python object in a key; what names nothing that there is."""
 
+import difflib
 import uuid
 import warnings
 
 from w2sg import losses
+from w2sg.models.estimators import check_estimator
+from w2sg.runs.resolve import estimators
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
+from w2sg.train.policies.adapters import METHODS
 from w2sg.train.projections.select import parse_roles
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:
     """Return what identifies a model's weights, or those of several."""
-    from w2sg.models.backbone import fingerprint
+    from w2sg.models.sources import fingerprint
 
     found = [fingerprint(model) for model in models]
     return {"model": found[0] if len(found) == 1 else found}
 
 
 def refuse_unknown(spec: Spec) -> None:
-    """Refuse what names no loss and no policy, before anything is read or computed.
+    """Refuse names of losses, policies, methods and classifiers that there are not.
+
+    Done before anything is read or computed.
 
     Raises:
-        ValueError: There is no such loss or policy.
+        ValueError: There is no such loss, policy, method or classifier.
     """
     if isinstance(spec.student.loss, str):
-        losses.get(spec.student.loss)
+        try:
+            losses.get(spec.student.loss)
+        except ValueError as error:
+            raise ValueError(f"student.loss = {spec.student.loss!r}: {error}") from None
     elif not isinstance(given := spec.student.loss.value, losses.Loss | None):
         raise ValueError(
             f"student.loss must be a name or a w2sg.losses.Loss, got {type(given).__name__}; "
             "w2sg.losses.Loss makes one of a function of logits, targets and context"
         )
-    for policy in (spec.student.policy, spec.teacher.policy):
-        parse_roles(policy)
+    for who, policy in (("student", spec.student.policy), ("teacher", spec.teacher.policy)):
+        try:
+            parse_roles(policy)
+        except ValueError as error:
+            raise ValueError(f"{who}.policy = {policy!r}: {error}") from None
+    if spec.student.method not in (known := ("full", *METHODS)):
+        near = difflib.get_close_matches(spec.student.method, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"student.method = {spec.student.method!r} is no method; {hint}known are "
+            f"{', '.join(known)}"
+        )
+    for estimator in estimators(spec.teacher) if spec.teacher.kind == "sklearn" else ():
+        value = estimator.value if isinstance(estimator, Named) else estimator
+        if value is not None:  # else only its name is left, as in a spec read from a file
+            check_estimator(value)
 
 
 def object_identity(name: str, value: Named) -> dict[str, str | None]:

@@ -19,10 +19,11 @@ from w2sg.forecast import Evidence, forecast
 from w2sg.forecast.advice import Cost
 from w2sg.forecast.record import Record, packaged_record
 from w2sg.forecast.summary import summarise
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
-from w2sg.runs.identity import model_identity
-from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
+from w2sg.runs.identity import model_identity, refuse_unknown
+from w2sg.runs.payloads import read_parts, read_probabilities
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
@@ -94,7 +95,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
         _ensure(run, call)
     facts = {s: run.manifests[call.key].facts for s, call in data.items()}
     graph = Graph(quick, data, facts, resolve_precision("auto"))
-    parts = read_parts(_artifact(run, data[seed].key))
+    parts = read_parts(run.load(data[seed].key))
     _check_labels(parts)
     features = graph.features([seed])
     known = packaged_record() if record is None else record
@@ -105,6 +106,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
             tell(Event("cached", call, manifest=manifest))
             return Preflight(spec, manifest, store.folder(call.key))
         weak = _weak_side(graph, seed)
+        refuse_unusable(graph.calls.values(), run.load, store, str(spec.student.model))
         for needed in graph.calls.values():
             _ensure(run, needed)
         tell(Event("started", call))
@@ -136,6 +138,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
 
 
 def _check(spec: Spec) -> None:
+    refuse_unknown(spec)
     if spec.data.n_labelled == 0:
         raise ValueError(
             "no labels: data.n_labelled is 0, and a forecast needs at least 10 true labels of each "
@@ -167,10 +170,6 @@ def _ensure(run: Execution, call: Call) -> Manifest:
         if isinstance(failure.__cause__, ValueError):
             raise ValueError(str(failure.__cause__)) from failure
         raise
-
-
-def _artifact(run: Execution, key: str) -> Artifact:
-    return Artifact(run.manifests[key], run.store.folder(key))
 
 
 def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
@@ -231,7 +230,7 @@ def _evidence(
             seed=spec.run.seeds[0],
         )
     if weak.teacher is not None:
-        ids, told = read_probabilities(_artifact(run, weak.teacher), "answers")
+        ids, told = read_probabilities(run.load(weak.teacher), "answers")
         row_of = {name: i for i, name in enumerate(ids)}
         told = told[[row_of[name] for name in parts.unlabelled.ids]]
         made = replace(made, answers=np.vstack([made.answers[: len(parts.labelled)], told]))
@@ -253,7 +252,7 @@ def _evidence(
 
 def _features(run: Execution, key: str, parts: Parts) -> FloatArray:
     """Return stored features of labelled and unlabelled rows."""
-    stored = _artifact(run, key)
+    stored = run.load(key)
     values = np.load(stored.folder / "features.npy", allow_pickle=False)
     ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
     row_of = {name: i for i, name in enumerate(ids)}

@@ -88,24 +88,24 @@ def sklearn(
         like: A teacher of the same kind, where the rows are a bootstrap sample: copies of a row
             stay in one fold, and the accuracy is not measured again.
     """
-    from w2sg.models.baselines import fit_estimator, join_pairs
+    from w2sg.models.estimators import fit_estimator
 
-    model, accuracy = fit_estimator(
+    model = fit_estimator(
         estimator,
         labelled.texts,
         labelled.labels,
         labelled.pairs,
-        n_classes=len(labelled.label_names),
+        label_names=labelled.label_names,
         folds=folds,
         seed=child_seed(seed, "folds"),
         groups=None if like is None else labelled.groups,
     )
-
-    def predict(rows: Unlabelled) -> FloatArray:
-        given = np.asarray(model.predict_proba(join_pairs(rows.texts, rows.pairs)))
-        return given / given.sum(axis=1, keepdims=True)
-
-    return Teacher(predict, {"cv_accuracy": accuracy, "estimator": str(model[-1])})
+    facts = {
+        "cv_accuracy": model.cv_accuracy,
+        "estimator": model.name,
+        "probabilities": model.probabilities,
+    }
+    return Teacher(lambda rows: model.predict_proba(rows.texts, rows.pairs), facts)
 
 
 def probe(
@@ -222,7 +222,7 @@ def ensemble(
                 told.append(fit(rows, seed=child_seed(seed, "member", k), like=whole))
             each.append(told[first].facts if whole is None else whole.facts)
         facts = {"each": [dict(one) for one in each]} if len(each) > 1 else each[0]
-        facts = {**facts, "members": len(told)}
+        facts = {**facts, "members": len(told), **_dropped(told)}
         return Teacher(lambda rows: _together([t.predict(rows) for t in told], combine), facts)
 
     return fitted
@@ -295,16 +295,23 @@ def predictions(
     splits = StratifiedKFold(cross_fit, shuffle=True, random_state=child_seed(seed, "cross_fit"))
     held_out = np.empty((len(labelled), len(labelled.label_names)))
     total = np.zeros((len(ids), len(labelled.label_names)))
-    facts: Mapping[str, Any] = {}
+    fitted: list[Teacher] = []
     names = np.array(labelled.ids, dtype=object)
     for train, rest in splits.split(names, labelled.labels):
         teacher = fit(labelled.take(names[train]), seed=seed)
         held_out[rest] = teacher.predict(labelled.take(names[rest]).unlabelled())
         total += np.vstack([teacher.predict(unlabelled), teacher.predict(test)])
-        facts = teacher.facts
+        fitted.append(teacher)
     accuracy = float(soft_labels.hit_share(held_out, labelled.labels).mean())
-    facts = {**facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
+    facts = {**fitted[-1].facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
+    facts |= _dropped(fitted)
     return TeacherPredictions(ids, total / cross_fit, held_out, facts)
+
+
+def _dropped(fitted: Sequence[Teacher]) -> dict[str, list[str]]:
+    """What was wrong with checkpoints of any of them; nothing where none was trained by steps."""
+    known = [t.facts["checkpoints_dropped"] for t in fitted if "checkpoints_dropped" in t.facts]
+    return {"checkpoints_dropped": [what for one in known for what in one]} if known else {}
 
 
 def _together(told: list[FloatArray], combine: str) -> FloatArray:

@@ -10,7 +10,8 @@ from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.splits import divide
 from w2sg.data.synthetic import word_table
-from w2sg.models.baselines import fit_estimator, fit_tfidf
+from w2sg.models.baselines import fit_tfidf
+from w2sg.models.estimators import fit_estimator
 from w2sg.stages import weak_teacher
 from w2sg.stages.pseudo_labels import make
 from w2sg.stages.weak_teacher import Teacher, column, predictions
@@ -211,10 +212,17 @@ def test_calibration_keeps_copies_of_a_row_in_one_fold():
     parts = words(60)
     drawn = weak_teacher.drawn_again(parts.labelled.labels, 0, 0)
     rows = weak_teacher.copied(parts.labelled, drawn)
-    model, accuracy = fit_estimator(
-        "LinearSVC", rows.texts, rows.labels, n_classes=2, folds=3, seed=0, groups=rows.groups
+    fitted = fit_estimator(
+        "LinearSVC",
+        rows.texts,
+        rows.labels,
+        label_names=("a", "b"),
+        folds=3,
+        seed=0,
+        groups=rows.groups,
     )
-    assert accuracy is None
+    assert fitted.cv_accuracy is None
+    model = fitted.model
     assert len(np.unique(drawn)) < 60
     assert len(model[-1].cv) == 3
     for train, held_out in model[-1].cv:

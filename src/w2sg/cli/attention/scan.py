@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg._seeds import child_seed
 
+LONGEST = 128  # tokens of a text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,9 +25,8 @@ def run_scan(
     quiet: bool,
 ) -> "RateGrid":
     """Return held-out accuracy over pairs of rates on the rows of a file."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    from w2sg.models.backbone import ensure_pad_token
+    from w2sg.models.backbone import load_classifier, longest
+    from w2sg.models.inputs import check_tokens
     from w2sg.train.policies.scan import Encoded, ratio_scan
 
     if seeds < 1:
@@ -47,12 +48,17 @@ def run_scan(
         raise ValueError(f"{data} needs two labels and 8 rows, it has {len(names)}, {len(frame)}")
     import torch
 
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    ensure_pad_token(tokenizer)
-    encoded = tokenizer(
+    label_names = [str(name) for name in names]
+    first = load_classifier(source, label_names, seed=0)
+    encoded = first.tokenizer(
         frame["text"].astype(str).tolist(),
-        truncation=True, max_length=128, padding=True, return_tensors="pt",
-    )  # fmt: skip
+        truncation=True,
+        max_length=longest(first.tokenizer, LONGEST),
+        padding=True,
+        return_tensors="pt",
+    )
+    tokens = ({"input_ids": row.tolist()} for row in encoded["input_ids"])
+    check_tokens(first.model, first.tokenizer, tokens, source)
     target = torch.tensor([names.index(label) for label in frame["label"]])
     cut = len(frame) - len(frame) // 4
     parts = [
@@ -61,9 +67,8 @@ def run_scan(
     ]
 
     def build() -> Any:
-        model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names))
-        model.config.pad_token_id = tokenizer.pad_token_id
-        return model
+        # the scan has set the seed
+        return load_classifier(source, label_names, seed=torch.initial_seed()).model
 
     def progress(q: float, v: float, seed: int, accuracy: float) -> None:
         if not quiet:
