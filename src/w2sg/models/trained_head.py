@@ -91,6 +91,27 @@ def match_head(
     return Head("trained", tuple(own), moved)
 
 
+def order_new_rows(model: Any, head: Head, ranks: Sequence[int]) -> None:
+    """Give class k of a new head the initial weights that were drawn for row `ranks[k]`.
+
+    Class numbers follow the sorted names of the classes; without this, another name for a class
+    would be another draw of its weights.
+
+    Args:
+        model: With its head as it was drawn.
+        head: Where the head is from; one that came trained keeps its rows.
+        ranks: A permutation of 0 … K − 1.
+    """
+    import torch
+
+    if head.kind == "trained":
+        return
+    tensors = dict(model.named_parameters())
+    with torch.no_grad():
+        for key in _last_layer(head_names(model), tensors, len(ranks)):
+            tensors[key].copy_(tensors[key][list(ranks)].clone())
+
+
 def _draw_again(model: Any, names: Sequence[str]) -> None:
     import torch
 

@@ -139,6 +139,7 @@ def train(
     import torch
 
     from w2sg.models.backbone import encode, load_classifier, longest
+    from w2sg.models.trained_head import order_new_rows
     from w2sg.train import policies
     from w2sg.train.finetune import finetune, predict
     from w2sg.train.schedule import Schedule
@@ -148,7 +149,9 @@ def train(
         settings.model, names, seed=child_seed(seed, "head"), layers=settings.layers
     )
     pristine = _digests(classifier)
-    if start is not None:
+    if start is None:
+        order_new_rows(classifier.model, classifier.head, class_ranks(targets))
+    else:
         restore(classifier, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(child_seed(seed, "adapters"))  # which begin at random
@@ -290,6 +293,18 @@ def training_set(
     texts, others, targets, soft = zip(*ordered, strict=True)
     paired = None if others[0] is None else others
     return texts, paired, np.array(targets), names, np.array(soft)
+
+
+def class_ranks(targets: FloatArray) -> tuple[int, ...]:
+    """Return the place of each class by where it first is the likeliest, whatever it is called.
+
+    >>> class_ranks(np.array([[0.1, 0.9], [0.8, 0.2]])), class_ranks(np.array([[0.9, 0.1]]))
+    ((1, 0), (0, 1))
+    """
+    leads = targets >= targets.max(axis=1, keepdims=True)
+    first = np.where(leads.any(axis=0), leads.argmax(axis=0), len(targets))
+    order = np.lexsort((-targets.sum(axis=0), first))
+    return tuple(int(rank) for rank in np.argsort(order))
 
 
 def _hold_out(
