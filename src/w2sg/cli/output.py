@@ -80,8 +80,6 @@ def deliver(
 
     name = command.split()[-1]
     out = expanded(out, "--out")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {str(out)!r} is a file; give a folder")
     figure = draw()
     try:
         out.mkdir(parents=True, exist_ok=True)
