@@ -26,8 +26,6 @@ from w2sg.stages import (
 )
 from w2sg.stages.strong_student import Settings
 
-FEATURES_VERSION = 1
-
 
 @dataclass(frozen=True)
 class Call:
@@ -310,6 +308,8 @@ class Graph:
             role: Role of the features.
             how: ``layers`` or ``untrained`` of `pooled_features`, where not as usual.
         """
+        from w2sg.models import features as extraction
+
         model = model or self.settings.model
         settings = {
             **model_identity(model),
@@ -320,7 +320,7 @@ class Graph:
         names = ("labelled_texts", "unlabelled_texts", "test_texts")
         return self.add(
             "features",
-            FEATURES_VERSION,
+            extraction.VERSION,
             settings,
             {"texts": digest(sorted({self.part(s, name) for s in seeds for name in names}))},
             needs={f"data/{seed}": self.data[seed].key for seed in seeds},
