@@ -25,9 +25,7 @@ from w2sg.diagnostics.overlap import (
     correlation_dimension,
 )
 from w2sg.diagnostics.probe_runs import ProbeRuns, run_probe_w2s
-from w2sg.diagnostics.probes import FittedProbe, RidgeProbe, SoftmaxProbe
 from w2sg.diagnostics.representation import RepresentationGap, representation_gap
-from w2sg.diagnostics.softmax import SoftmaxFits, fit_softmax
 from w2sg.diagnostics.subspace import (
     DenseProjection,
     FastfoodProjection,
@@ -41,6 +39,8 @@ from w2sg.diagnostics.variances import (
     residual_variance,
     ridge_smoother,
 )
+from w2sg.heads.logistic import SoftmaxFits, fit_softmax
+from w2sg.heads.probes import FittedProbe, RidgeProbe, SoftmaxProbe
 
 __all__ = [
     "RULES",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from w2sg._arrays import FloatArray
-from w2sg.diagnostics.ridge_path import Head, RidgePath, as_labels
+from w2sg.heads.ridge import RidgeHead, RidgePath, as_labels
 
 WAYS = ("strong_on_labelled", "student", "student_then_labels", "self_training", "mixed")
 
@@ -19,7 +19,7 @@ class FittedWays:
         on_unlabelled: Way → scores of the unlabelled rows, by fits that left the row out.
     """
 
-    heads: dict[str, Head]
+    heads: dict[str, RidgeHead]
     on_unlabelled: dict[str, FloatArray]
 
     def scores(self, x: FloatArray) -> dict[str, FloatArray]:
