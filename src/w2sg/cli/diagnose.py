@@ -172,8 +172,7 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
 
 
 def _extract(name: str, texts: list[str], cache: Path | None) -> np.ndarray:
-    from w2sg.models.features import load_encoder
-    from w2sg.models.frozen import layer_features
+    from w2sg.models.features import layer_features, load_encoder
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()

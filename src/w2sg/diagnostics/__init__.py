@@ -85,8 +85,8 @@ __all__ = [
 # above this package on the import ladder: looked up by name, never imported with it
 _FROM_MODELS = {
     "gradient_features": "w2sg.models.gradients",
-    "layer_features": "w2sg.models.frozen",
-    "stream_layer_features": "w2sg.models.frozen",
+    "layer_features": "w2sg.models.features",
+    "stream_layer_features": "w2sg.models.features",
     "subspace_trainer": "w2sg.models.subspace",
 }
 

@@ -15,6 +15,7 @@ from w2sg.gain.break_even import Curve
 from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import (
+    StoredFeatures,
     part_frame,
     read_parts,
     read_probabilities,
@@ -200,10 +201,7 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
-    stored = context.load(call.needs["features"])
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
+    features = StoredFeatures(context.load(call.needs["features"]))
     seeds = {}
     test_ids: tuple[str, ...] = ()
     for seed in call.body["spec"]["seeds"]:
@@ -222,7 +220,7 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
             )
         )
         x = {
-            name: values[[row_of[i] for i in getattr(parts, name).ids]]
+            name: features.of(getattr(parts, name).ids)
             for name in ("labelled", "unlabelled", "test")
         }
         hidden = parts.hidden

@@ -170,7 +170,7 @@ class Execution:
         started = time.time()
         self.watch(Event("started", call))
         context = Context(
-            load=self._load,
+            load=self.load,
             work_folder=self.store.work_folder(call.key),
             progress=lambda what, done, total, loss: self.watch(
                 Event("progress", call, what, done, total, loss)
@@ -219,7 +219,8 @@ class Execution:
         self.watch(Event("done", call, manifest=manifest))
         return manifest
 
-    def _load(self, key: str) -> Artifact:
+    def load(self, key: str) -> Artifact:
+        """Return a stored result of this execution."""
         return Artifact(self.manifests[key], self.store.folder(key))
 
 

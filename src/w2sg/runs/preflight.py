@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
@@ -21,7 +20,7 @@ from w2sg.forecast.summary import summarise
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
 from w2sg.runs.identity import model_identity
-from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
+from w2sg.runs.payloads import StoredFeatures, read_parts, read_probabilities
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
@@ -93,7 +92,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
         _ensure(run, call)
     facts = {s: run.manifests[call.key].facts for s, call in data.items()}
     graph = Graph(quick, data, facts, resolve_precision("auto"))
-    parts = read_parts(_artifact(run, data[seed].key))
+    parts = read_parts(run.load(data[seed].key))
     _check_labels(parts)
     features = graph.features([seed])
     known = packaged_record() if record is None else record
@@ -167,10 +166,6 @@ def _ensure(run: Execution, call: Call) -> Manifest:
         raise
 
 
-def _artifact(run: Execution, key: str) -> Artifact:
-    return Artifact(run.manifests[key], run.store.folder(key))
-
-
 def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
     spec = graph.spec
     teacher = spec.teacher.model_dump(mode="json")
@@ -229,7 +224,7 @@ def _evidence(
             seed=spec.run.seeds[0],
         )
     if weak.teacher is not None:
-        ids, told = read_probabilities(_artifact(run, weak.teacher), "answers")
+        ids, told = read_probabilities(run.load(weak.teacher), "answers")
         row_of = {name: i for i, name in enumerate(ids)}
         told = told[[row_of[name] for name in parts.unlabelled.ids]]
         made = replace(made, answers=np.vstack([made.answers[: len(parts.labelled)], told]))
@@ -251,12 +246,8 @@ def _evidence(
 
 def _features(run: Execution, key: str, parts: Parts) -> FloatArray:
     """Return stored features of labelled and unlabelled rows."""
-    stored = _artifact(run, key)
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
-    used = [*parts.labelled.ids, *parts.unlabelled.ids]
-    return values[[row_of[name] for name in used]].astype(np.float64)
+    used = (*parts.labelled.ids, *parts.unlabelled.ids)
+    return StoredFeatures(run.load(key)).of(used).astype(np.float64)
 
 
 def _teacher(
