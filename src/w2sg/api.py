@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2sg.diagnostics import Ledger, MeanTeacher
-from w2sg.diagnostics.controls import Explanation
+from w2sg.diagnostics.ledger import Ledger, MeanTeacher
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
 from w2sg.runs.store import digest, explained, write_atomically, write_json
@@ -18,6 +17,7 @@ from w2sg.spec import Spec, load, to_toml
 if TYPE_CHECKING:
     import pandas as pd
 
+    from w2sg.diagnostics.controls import Explanation
     from w2sg.runs.preflight import Preflight
 
 
@@ -102,11 +102,13 @@ class Result:
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     @property
-    def explanation(self) -> Explanation | None:
+    def explanation(self) -> "Explanation | None":
         """The controls that `explain` last compared, ``None`` if it was not asked."""
         file = self.folder / "explanation.json"
         if not file.is_file():
             return None
+        from w2sg.diagnostics.controls import Explanation
+
         return Explanation.of_json(json.loads(file.read_text(encoding="utf-8")))
 
     def report(self, path: str | Path) -> Path:
@@ -116,7 +118,7 @@ class Result:
         write_atomically(Path(path), render(self.outcome, self.forecast, self.explanation))
         return Path(path)
 
-    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
+    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> "Explanation":
         """Return why it gained: matched controls on frozen features, each with its interval.
 
         Computed once and kept in the store; nothing is fine-tuned. Written beside the result too,

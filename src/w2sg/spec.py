@@ -16,8 +16,6 @@ from pydantic import (
     model_validator,
 )
 
-from w2sg._refusals import sentences
-
 SPEC_VERSION = 1
 REFERENCES = ("ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed")
 Reference = Literal[
@@ -302,6 +300,8 @@ def load(
     try:
         return Spec.model_validate(tables)
     except ValidationError as error:
+        from w2sg._refusals import sentences
+
         raise SpecError("\n".join(sentences(error, Spec))) from None
 
 

@@ -170,6 +170,9 @@ def _ridge_errors(
         shift_w, shift_s, shift_y = w.mean(axis=0), s.mean(axis=0), y.mean(axis=0)
         w, s, y = w - shift_w, s - shift_s, y - shift_y
         w_test, s_test, y_test = w_test - shift_w, s_test - shift_s, y_test - shift_y
+    # Sizes are nested, so each set's moments are those of the next smaller one plus what is new:
+    # every row is multiplied once per trial, whatever the number of sizes. The labelled rows grow
+    # from the front and the pseudo-labelled ones from the back, hence two chains.
     head, previous = {}, None
     for m in np.unique(ns):
         start = 0 if previous is None else previous.rows
@@ -197,6 +200,7 @@ def _ridge_errors(
     errors = np.empty((4, len(ns), len(lam)))
     for i, (m, big) in enumerate(zip(ns.tolist(), big_ns.tolist(), strict=True)):
         last = slice(len(y) - big, len(y))
+        # the student's Xᵀy is X_sᵀ(X_w θ + c): pseudo-labels enter through moments alone
         theta, c = teachers[m]
         fits = [(teachers[m], w_test)]
         unlabelled = tail[big]

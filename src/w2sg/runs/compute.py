@@ -26,7 +26,6 @@ from w2sg.runs.store import digest, write_json
 from w2sg.runs.teachers import compute_teacher
 from w2sg.stages import (
     evaluation,
-    first_answer,
     labelled_data,
     pseudo_labels,
     strong_student,
@@ -201,6 +200,8 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
+    from w2sg.stages import first_answer
+
     features = StoredFeatures(context.load(call.needs["features"]))
     seeds = {}
     test_ids: tuple[str, ...] = ()

@@ -18,8 +18,6 @@ from w2sg.runs.resolve import (
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 from w2sg.stages import (
-    fine_tuned_teacher,
-    first_answer,
     pseudo_labels,
     strong_student,
     weak_teacher,
@@ -167,6 +165,8 @@ class Graph:
             needs |= {f"features/{i}": key for i, key in each}
             inputs |= {name: key for name, key in needs.items() if name != "data"}
         if t.kind == "finetune":
+            from w2sg.stages import fine_tuned_teacher
+
             lr, lr_head = strong_student.default_rates(t.policy)
             epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
             tuned = {
@@ -273,6 +273,8 @@ class Graph:
 
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""
+        from w2sg.stages import first_answer
+
         seeds = first_answer_seeds(self.spec)
         told: dict[str, str] = {}
         for seed in seeds:

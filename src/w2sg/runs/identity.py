@@ -5,7 +5,7 @@ import warnings
 
 from w2sg import losses
 from w2sg.spec import Named, Spec
-from w2sg.train.projections.select import parse_roles
+from w2sg.train.attention.select import parse_roles
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:

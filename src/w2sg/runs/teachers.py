@@ -14,7 +14,7 @@ from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import Artifact, StoredFeatures, read_parts, write_probabilities
 from w2sg.runs.store import digest
-from w2sg.stages import fine_tuned_teacher, weak_teacher
+from w2sg.stages import weak_teacher
 from w2sg.stages.strong_student import Settings
 
 Rows = Labelled | Unlabelled
@@ -95,6 +95,8 @@ def _fine_tuned(
     seed: int,
     like: weak_teacher.Teacher | None = None,
 ) -> weak_teacher.Teacher:
+    from w2sg.stages import fine_tuned_teacher
+
     return fine_tuned_teacher.fit(
         rows,
         settings=how,
