@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg._paths import expanded, input_files, refuse_overwriting
 from w2sg.data.parts import label_warnings
-from w2sg.diagnostics import Ledger, MeanTeacher
-from w2sg.diagnostics.controls import Explanation
+from w2sg.diagnostics.ledger import Ledger, MeanTeacher
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
 from w2sg.runs.identity import run_id
@@ -21,6 +20,7 @@ from w2sg.spec import Spec, load, to_toml
 if TYPE_CHECKING:
     import pandas as pd
 
+    from w2sg.diagnostics.controls import Explanation
     from w2sg.runs.preflight import Preflight
 
 
@@ -113,11 +113,13 @@ class Result:
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     @property
-    def explanation(self) -> Explanation | None:
+    def explanation(self) -> "Explanation | None":
         """The controls that `explain` last compared, ``None`` if it was not asked."""
         file = self.folder / "explanation.json"
         if not file.is_file():
             return None
+        from w2sg.diagnostics.controls import Explanation
+
         return Explanation.of_json(json.loads(file.read_text(encoding="utf-8")))
 
     def report(self, path: str | Path) -> Path:
@@ -148,7 +150,7 @@ class Result:
             )
         return target
 
-    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
+    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> "Explanation":
         """Return why it gained: matched controls on frozen features, each with its interval.
 
         Computed once and kept in the store; nothing is fine-tuned. Written beside the result too,

@@ -20,7 +20,6 @@ from pydantic import (
 
 from w2sg import arms
 from w2sg._paths import expanded
-from w2sg._refusals import sentences
 
 SPEC_VERSION = 1
 
@@ -345,6 +344,8 @@ def load(
     try:
         return Spec.model_validate(tables)
     except ValidationError as error:
+        from w2sg._refusals import sentences
+
         raise SpecError("\n".join(sentences(error, Spec))) from None
 
 
@@ -357,7 +358,9 @@ def _expand_home(tables: dict[str, Any]) -> None:
     """Put the home folder in place of ``~``, once, for all that read the spec."""
     for table, names in PATHS.items():
         fields = tables.get(table)
-        for name in names if isinstance(fields, dict) else ():
+        if not isinstance(fields, dict):
+            continue
+        for name in names:
             value = fields.get(name)
             if isinstance(value, str) and value.startswith("~"):
                 fields[name] = str(expanded(value, f"{table}.{name}"))

@@ -77,7 +77,7 @@ def test_bound_for_counts_the_head():
     """Catches a bound that leaves the head out: it moves Q,V / Q,K,V towards 1."""
     from transformers import BertConfig, BertForSequenceClassification
 
-    from w2sg.train.projections import summary
+    from w2sg.train.attention import summary
 
     config = BertConfig(
         hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, vocab_size=9

@@ -181,7 +181,8 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
 
 def _model(name: str, texts: list[str]) -> "Callable[[Path | None], np.ndarray]":
     """Load a model and try it on the longest texts; return what extracts its features."""
-    from w2sg.models.frozen import layer_features, position
+    from w2sg.models.features import position
+    from w2sg.models.layer_features import layer_features
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()

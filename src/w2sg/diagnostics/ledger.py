@@ -18,7 +18,7 @@ from w2sg.gain.estimate import Estimate
 from w2sg.gain.interval import check_interval, contrast_interval
 from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
 from w2sg.gain.scores import stack_scores
-from w2sg.theory.bregman import BregmanGenerator, dual_mean, negentropy, squared
+from w2sg.theory.bregman.generators import BregmanGenerator, negentropy, squared
 
 DIVERGENCES = {"kl": negentropy, "squared": squared}
 UNITS = {"kl": "nats of cross-entropy", "squared": "of squared error"}
@@ -187,6 +187,8 @@ def _mean_teacher(
     n_items: int,
     note: str | None,
 ) -> MeanTeacher:
+    from w2sg.theory.bregman.means import dual_mean  # one seed has no other teacher to average
+
     mean = dual_mean(gen, f_w)
     variance = gen.gap(mean[None], f_w) * n_seeds / (n_seeds - 1)
     risk = np.broadcast_to(gen.gap(g, mean), variance.shape)

@@ -50,8 +50,8 @@ def forest_plot(
             f"names, estimates, lows, highs and marked must have one common length of at least 1, "
             f"got {sorted(lengths)}"
         )
-    size = {"width": 4.1, "height": 1.0 + 0.55 * len(names)} if narrow else {}
-    figure, (axes,) = new_figure(**({"height": 1.2 + 0.32 * len(names)} | size))
+    width, height = (4.1, 1.0 + 0.55 * len(names)) if narrow else (6.4, 1.2 + 0.32 * len(names))
+    figure, (axes,) = new_figure(width=width, height=height)
     axes.axvline(neutral, color=MUTED, linewidth=1, linestyle="--")
     for row, (value, low, high, on) in enumerate(zip(estimates, lows, highs, marked, strict=True)):
         colour = BLUE if on else MUTED

@@ -62,7 +62,7 @@ def value_map(
     for i, j in zip(*np.nonzero(np.isfinite(values)), strict=True):
         dark = abs(values[i, j]) > 0.6 * size
         axes.text(
-            j + 0.5, i + 0.5, signed(values[i, j], form), ha="center", va="center",
+            j + 0.5, i + 0.5, signed(float(values[i, j]), form), ha="center", va="center",
             color=LIGHT if dark else DARK, fontsize=9,
         )  # fmt: skip
     axes.set_xticks(

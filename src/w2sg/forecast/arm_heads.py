@@ -6,7 +6,7 @@ import numpy as np
 
 from w2sg import arms
 from w2sg._arrays import FloatArray
-from w2sg.diagnostics.ridge_path import Head, RidgePath, as_labels
+from w2sg.heads.ridge import RidgeHead, RidgePath, as_labels
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class FittedArms:
         on_unlabelled: Arm → scores of the unlabelled rows, by fits that left the row out.
     """
 
-    heads: dict[str, Head]
+    heads: dict[str, RidgeHead]
     on_unlabelled: dict[str, FloatArray]
 
     def scores(self, x: FloatArray) -> dict[str, FloatArray]:
@@ -58,7 +58,7 @@ def fit_arms(
     many = RidgePath(unlabelled) if path is None else path
     few = RidgePath(x)
     labels = {"pseudo": pseudo} if hidden is None else {"pseudo": pseudo, "hidden": hidden}
-    heads: dict[str, Head] = {}
+    heads: dict[str, RidgeHead] = {}
     left_out: dict[str, FloatArray] = {}
     for arm in arms.trained():
         if "hidden" in arm.sources and hidden is None:

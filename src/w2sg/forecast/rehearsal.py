@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float, Int
 from w2sg import arms, soft_labels
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.balanced_rows import every_class_early, stratified_folds
-from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
+from w2sg.heads.folds import every_class_early, stratified_folds
+from w2sg.heads.ridge import RidgePath
 
 FOLDS = 5
 LABEL_SHARES = (0.25, 0.5, 1.0)
@@ -128,7 +128,6 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
             for (name, *where), scores in guesses.items():
                 right[name][(*where, held)] = soft_labels.hit_share(scores, y)
                 wrong[name][(*where, held)] = np.square(scores - truth[held]).sum(axis=1)
-    scale = float(paths[-1].energy.sum()) / pool.shape[1]
     return Rehearsal(
         n_sizes=sizes,
         N_sizes=big,
@@ -136,7 +135,7 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
         differs=differs,
         **right,
         **{f"{name}_error": array.mean(axis=-1) for name, array in wrong.items()},
-        penalties=paths[-1].penalties / scale,
+        penalties=paths[-1].penalties / paths[-1].scale,
         penalty_error=by_penalty.mean(axis=1),
         held_out=held_out,
     )

@@ -12,8 +12,8 @@ from w2sg.diagnostics import (
     overlap_density,
     representation_gap,
 )
-from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.evidence import Evidence
+from w2sg.heads.ridge import RidgePath
 from w2sg.metrics import calibration_error
 
 BOOTSTRAPS = 30

@@ -1,7 +1,12 @@
-"""Frozen features of texts: the mean over attended tokens of a layer, pads never counted."""
+"""Frozen features of texts: hidden states pooled over real tokens, pads never counted.
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+`pooled_features` is what runs use: a model by its name, one layer, any number of texts.
+`w2sg.models.layer_features` takes a model and a tokenizer at hand and several layers of one pass.
+Both pool the states of `forward`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +21,16 @@ from w2sg.models.backbone import (
     longest,
     read_config,
 )
-from w2sg.models.frozen import pool
 from w2sg.models.inputs import check_tokens, fit_tokenizer
 from w2sg.models.loading import explained, load_weights
 from w2sg.models.sources import locate
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
 
 VERSION = 1
+Pooling = Literal["mean", "first", "last"]
 
 
 def pooled_features(
@@ -110,19 +116,14 @@ def read_encoded(
     Raises:
         ValueError: The model cannot read a text, or a feature is not finite.
     """
-    import torch
-
     check_tokens(network, tokenizer, encoded.inputs, name)
     device = next(network.parameters()).device
     out = np.empty((len(encoded), int(network.config.hidden_size)), dtype=np.float32)
     done = 0
-    with torch.inference_mode(), autocast(precision, device.type):
-        for rows in by_length(encoded.lengths):
-            batch = {k: v.to(device) for k, v in collate(tokenizer, encoded, rows).items()}
-            with explained(name, "cannot read a text"):
-                answer = network(**batch, output_hidden_states=layers is not None)
-            hidden = answer.last_hidden_state if layers is None else answer.hidden_states[layers]
-            out[rows] = pool(hidden.float(), batch["attention_mask"], "mean").cpu().numpy()
+    batches = ((rows, collate(tokenizer, encoded, rows)) for rows in by_length(encoded.lengths))
+    with autocast(precision, device.type), explained(name, "cannot read a text"):
+        for rows, states in forward(network, batches, [layers], "mean"):
+            out[rows] = states[layers]
             done += len(rows)
             if progress is not None:
                 progress(done, len(encoded))
@@ -131,6 +132,66 @@ def read_encoded(
             f"model {name!r} gives features that are not finite; check its weights and precision"
         )
     return out
+
+
+def forward(
+    network: Any,
+    batches: Iterable[tuple[NDArray[np.int64], Mapping[str, Any]]],
+    layers: Sequence[int | None],
+    pooling: Pooling,
+) -> Iterator[tuple[NDArray[np.int64], dict[int | None, NDArray[np.float32]]]]:
+    """Yield the rows of each batch and their pooled states, by layer; ``None`` is the output."""
+    import torch
+
+    device = next(network.parameters()).device
+    deep = any(layer is not None for layer in layers)
+    for rows, tokens in batches:
+        batch = {name: values.to(device) for name, values in tokens.items()}
+        with torch.inference_mode():
+            answer = network(**batch, output_hidden_states=deep)
+            states = {
+                layer: answer.last_hidden_state if layer is None else answer.hidden_states[layer]
+                for layer in layers
+            }
+            pooled = {
+                layer: pool(each.float(), batch["attention_mask"], pooling).cpu().numpy()
+                for layer, each in states.items()
+            }
+        yield rows, pooled
+
+
+def pool(states: "torch.Tensor", mask: "torch.Tensor", pooling: Pooling) -> "torch.Tensor":
+    """Return one vector a text: the mean over its real tokens, or the first, or the last of them.
+
+    Args:
+        states: (texts, tokens, width).
+        mask: (texts, tokens), 0 where a token is padding.
+        pooling: Which.
+    """
+    import torch
+
+    real = mask.to(states.dtype)
+    if pooling == "mean":
+        return (states * real[..., None]).sum(1) / real.sum(1, keepdim=True).clamp(min=1)
+    # the place of the first or last real token, on whichever side the padding is
+    places = torch.arange(mask.shape[1], device=mask.device)
+    if pooling == "first":
+        at = torch.where(mask.bool(), places, mask.shape[1]).argmin(1)
+    else:
+        at = torch.where(mask.bool(), places, -1).argmax(1)
+    return states[torch.arange(len(states), device=states.device), at]
+
+
+def position(model: Any, layer: int) -> int:
+    """Return the place of a layer among a model's hidden states, counted from the embedding.
+
+    Raises:
+        ValueError: The model has no such layer.
+    """
+    count = model.config.num_hidden_layers + 1
+    if not -count <= layer < count:
+        raise ValueError(f"layers must lie between {-count} and {count - 1}, got {layer}")
+    return layer % count
 
 
 def check_layers(network: Any, layers: int | None, name: str) -> None:

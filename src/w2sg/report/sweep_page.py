@@ -12,7 +12,7 @@ from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
 from w2sg.figures.forest import forest_plot
 from w2sg.figures.value_map import value_map
-from w2sg.gain.verdict import VERB, verdict, worded
+from w2sg.gain.verdict import VERB, Verdict, verdict, worded
 from w2sg.report.drawing import NARROW, WIDE, Drawing, arm_colour, drawn
 from w2sg.report.numbers import plain
 from w2sg.report.page import page_of
@@ -56,7 +56,7 @@ def answer(record: SweepRecord, table: Frame) -> list[str]:
     finished = table[table["gain"].notna()]
     if finished.empty:
         return ["No cell is finished yet."]
-    answers = Counter(
+    answers: Counter[Verdict] = Counter(
         verdict(low, high)
         for low, high in zip(finished["gain_low"], finished["gain_high"], strict=True)
     )

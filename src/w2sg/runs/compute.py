@@ -15,6 +15,7 @@ from w2sg.gain.break_even import Curve
 from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import (
+    StoredFeatures,
     part_frame,
     read_parts,
     read_probabilities,
@@ -25,7 +26,6 @@ from w2sg.runs.store import digest, write_json
 from w2sg.runs.teachers import compute_teacher
 from w2sg.stages import (
     evaluation,
-    first_answer,
     labelled_data,
     pseudo_labels,
     strong_student,
@@ -209,10 +209,9 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
-    stored = context.load(call.needs["features"])
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
+    from w2sg.stages import first_answer
+
+    features = StoredFeatures(context.load(call.needs["features"]))
     seeds = {}
     test_ids: tuple[str, ...] = ()
     for seed in call.body["spec"]["seeds"]:
@@ -231,7 +230,7 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
             )
         )
         x = {
-            name: values[[row_of[i] for i in getattr(parts, name).ids]]
+            name: features.of(getattr(parts, name).ids)
             for name in ("labelled", "unlabelled", "test")
         }
         hidden = parts.hidden

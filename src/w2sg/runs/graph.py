@@ -19,15 +19,11 @@ from w2sg.runs.resolve import (
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 from w2sg.stages import (
-    fine_tuned_teacher,
-    first_answer,
     pseudo_labels,
     strong_student,
     weak_teacher,
 )
 from w2sg.stages.strong_student import Settings
-
-FEATURES_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -166,6 +162,8 @@ class Graph:
             needs |= {f"features/{i}": key for i, key in each}
             inputs |= {name: key for name, key in needs.items() if name != "data"}
         if t.kind == "finetune":
+            from w2sg.stages import fine_tuned_teacher
+
             lr, lr_head = strong_student.default_rates(t.policy)
             epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
             tuned = {
@@ -272,6 +270,8 @@ class Graph:
 
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""
+        from w2sg.stages import first_answer
+
         seeds = first_answer_seeds(self.spec)
         told: dict[str, str] = {}
         for seed in seeds:
@@ -307,6 +307,8 @@ class Graph:
             role: Role of the features.
             how: ``layers`` or ``untrained`` of `pooled_features`, where not as usual.
         """
+        from w2sg.models import features as extraction
+
         model = model or self.settings.model
         settings = {
             **model_identity(model),
@@ -317,7 +319,7 @@ class Graph:
         names = ("labelled_texts", "unlabelled_texts", "test_texts")
         return self.add(
             "features",
-            FEATURES_VERSION,
+            extraction.VERSION,
             settings,
             {"texts": digest(sorted({self.part(s, name) for s in seeds for name in names}))},
             needs={f"data/{seed}": self.data[seed].key for seed in seeds},

@@ -9,8 +9,8 @@ from w2sg.models.estimators import check_estimator
 from w2sg.runs.resolve import estimators
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
+from w2sg.train.attention.select import parse_roles
 from w2sg.train.policies.adapters import METHODS
-from w2sg.train.projections.select import parse_roles
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:

@@ -23,7 +23,7 @@ from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
 from w2sg.runs.identity import model_identity, refuse_unknown
-from w2sg.runs.payloads import read_parts, read_probabilities
+from w2sg.runs.payloads import StoredFeatures, read_parts, read_probabilities
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
@@ -252,12 +252,8 @@ def _evidence(
 
 def _features(run: Execution, key: str, parts: Parts) -> FloatArray:
     """Return stored features of labelled and unlabelled rows."""
-    stored = run.load(key)
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
-    used = [*parts.labelled.ids, *parts.unlabelled.ids]
-    return values[[row_of[name] for name in used]].astype(np.float64)
+    used = (*parts.labelled.ids, *parts.unlabelled.ids)
+    return StoredFeatures(run.load(key)).of(used).astype(np.float64)
 
 
 def _teacher(

@@ -314,8 +314,10 @@ def read_manifest(folder: Path) -> Manifest:
             checked_key(key)
         for name, entry in manifest.files.items():
             checked_file(name)
-            int(entry["bytes"]), str(entry["sha256"])
-        str(manifest.body["stage"])
+            if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
+                raise TypeError(f"{name} has no size or digest")
+        if not isinstance(manifest.body["stage"], str):
+            raise TypeError("its stage has no name")
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"it is no manifest: {error}") from None
     return manifest

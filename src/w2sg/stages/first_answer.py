@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from w2sg import arms, soft_labels
 from w2sg._arrays import FloatArray
-from w2sg.diagnostics.balanced_rows import every_class_early
 from w2sg.gain import gain, pgr
 from w2sg.gain.break_even import Curve
-from w2sg.models.heads import fit_head
+from w2sg.heads.folds import every_class_early
+from w2sg.heads.head import fit_head
 
 VERSION = 2
 N_SIZES = 5

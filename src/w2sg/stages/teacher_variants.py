@@ -141,7 +141,7 @@ def probe(
         penalty: The λ that the teacher chose; ``None`` chooses it anew.
         seed: Of the folds and the resamples.
     """
-    from w2sg.models.heads import fit_head
+    from w2sg.heads.head import fit_head
 
     x, *asked = features
     if penalty is None:

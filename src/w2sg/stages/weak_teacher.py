@@ -123,7 +123,7 @@ def probe(
         seed: Of the folds.
         like: A teacher of the same kind, whose penalty is kept.
     """
-    from w2sg.models.heads import fit_head
+    from w2sg.heads.head import fit_head
 
     head: Any = fit_head(
         features_of(labelled),

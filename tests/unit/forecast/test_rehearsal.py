@@ -3,8 +3,8 @@
 import numpy as np
 from forecast_problems import noisy_column, weak_probe
 
-from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast import Evidence, fit_arms, rehearse
+from w2sg.heads.ridge import RidgePath
 
 
 def _plain_ridge(x, t, penalty):

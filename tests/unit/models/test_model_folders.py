@@ -16,8 +16,8 @@ from tiny import save_bert, save_gpt2
 
 from w2sg.models.backbone import encode, load_classifier, logits
 from w2sg.models.features import load_encoder, pooled_features
-from w2sg.models.frozen import layer_features
 from w2sg.models.inputs import positions
+from w2sg.models.layer_features import layer_features
 from w2sg.models.loading import load_weights
 from w2sg.models.sources import locate
 

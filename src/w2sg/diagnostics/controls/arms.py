@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.diagnostics.controls.experiment import FrozenSeed, OnRows
-from w2sg.diagnostics.ridge_path import RidgePath, as_labels
+from w2sg.heads.ridge import RidgePath, as_labels
 from w2sg.soft_labels import hit_share
 from w2sg.theory.weighted_ridge.from_data import shrunk_covariance
 

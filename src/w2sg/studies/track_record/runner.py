@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from w2sg import arms
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.ridge_path import RidgePath, as_labels
 from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.observed import observe
 from w2sg.forecast.rehearsal import rehearse
+from w2sg.heads.ridge import RidgePath, as_labels
 from w2sg.studies.track_record.cells import LISTS, Cell, Rows, cell_list, rows_of
 
 LEAST_PER_CLASS = 10

@@ -178,7 +178,13 @@ def _minimise(
     curvature: FloatArray,
     tolerance: float,
 ) -> tuple[FloatArray, np.ndarray]:
-    """Batched L-BFGS with one step length per fit; fits that have converged leave the batch."""
+    """Batched L-BFGS with one step length per fit; fits that have converged leave the batch.
+
+    Many small fits cost little more than one, because each step is two matrix products of the
+    shared rows with all coefficients side by side. A fit that is done leaves the batch, so that
+    the slowest one does not make the others pay. The line search needs no further product: logits
+    are linear in the step, so halving it only adds up what is at hand.
+    """
     n, r = z.shape
     batch, classes = len(lam), t.shape[-1]
     ridge = np.concatenate([np.broadcast_to(lam, (r - 1, batch)), np.zeros((1, batch))])[:, :, None]

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
-from w2sg._arrays import FloatArray, as_floats
-from w2sg.diagnostics.moments import as_features
-from w2sg.diagnostics.softmax import as_probabilities, fit_softmax, softmax
+from w2sg._arrays import FloatArray, as_features, as_floats
+from w2sg.heads.logistic import as_probabilities, fit_softmax, softmax
+from w2sg.heads.ridge import decompose
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,9 @@ class RidgeProbe:
         x, y = probe_inputs(features, targets)
         mean_x = x.mean(axis=0) if self.intercept else np.zeros(x.shape[1])
         mean_y = y.mean(axis=0) if self.intercept else np.zeros(y.shape[1])
-        u, s, vt = scipy.linalg.svd(x - mean_x, full_matrices=False)
-        keep = kept(s**2, len(x), x.shape[1], self.rank)
-        u, s, vt = u[:, keep], s[keep], vt[keep]
-        weights = vt.T @ ((s / (s**2 + self.ridge))[:, None] * (u.T @ (y - mean_y)))
+        left, axes = decompose(x - mean_x, rank=self.rank)
+        products = np.sqrt(axes.squares)[:, None] * (left.T @ (y - mean_y))
+        weights = axes.coefficients(products, np.array([self.ridge]))[0]
         return FittedProbe(weights, mean_y - mean_x @ weights, False)
 
 
@@ -135,14 +133,3 @@ def check_settings(ridges: FloatArray, rank: int | None) -> None:
     as_floats("ridge", ridges, low=0.0)
     if rank is not None and rank < 1:
         raise ValueError(f"rank must be at least 1, got {rank}")
-
-
-def kept(squares: FloatArray, rows: int, width: int, rank: int | None) -> slice:
-    """Return the leading directions above round-off, at most ``rank``; squares are descending.
-
-    >>> kept(np.array([4.0, 1.0, 1e-40]), 10, 3, None)
-    slice(None, 2, None)
-    """
-    floor = (max(rows, width) * np.finfo(float).eps) ** 2
-    count = int((squares > floor * squares[0]).sum()) if squares[0] > 0 else 0
-    return slice(None, count if rank is None else min(count, rank))

@@ -1,12 +1,63 @@
-"""A fused projection as one linear layer per role, and back."""
+"""Fused projections: how known ones are divided among Q, K and V, and one layer per role."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from w2sg.train.projections.sites import Layout
+from w2sg.train.attention.layout import Layout
+
+FUSED = ("c_attn", "query_key_value", "Wqkv", "qkv_proj", "in_proj", "qkv", "to_qkv")
+# Classes whose outputs are [Q, K, V], with fewer key and value heads where queries are grouped.
+IN_BLOCKS = {
+    "DbrxAttention",
+    "DecisionTransformerGPT2Attention",
+    "GPT2Attention",
+    "ImageGPTAttention",
+    "ModernBertAttention",
+    "MptAttention",
+    "MultiheadAttention",
+    "Phi3Attention",
+    "Phi4MultimodalAttention",
+}
+# Classes whose outputs are q, k, v of the first head, then of the second, and so on.
+BY_HEAD = {"BloomAttention", "DisentangledSelfAttention", "GPTNeoXAttention", "PersimmonAttention"}
+CODEGEN_BLOCKS = 4
+
+
+def fused_layout(attention: Any, leaf: str, width: int, heads: int, head_dim: int) -> Layout | None:
+    """Return how a fused projection of a known class is divided; ``None`` for an unknown class.
+
+    Args:
+        attention: The module that owns the projection.
+        leaf: The projection's name inside it.
+        width: Number of outputs.
+        heads: Number of query heads.
+        head_dim: Width of one head.
+
+    Source: transformers' modelling code, each entry checked by the gradient probe.
+    """
+    name = type(attention).__name__
+    d = head_dim
+    q = heads * d
+    if leaf == "c_attn" and getattr(attention, "is_cross_attention", False):
+        return Layout(1, (("k", width // 2), ("v", width // 2)))
+    if name == "FalconAttention":
+        if attention.new_decoder_architecture:
+            groups = attention.num_kv_heads
+            return Layout(groups, (("q", q // groups), ("k", d), ("v", d)))
+        name = "IN_BLOCKS" if attention.multi_query else "BY_HEAD"
+    elif name == "GPTBigCodeAttention":
+        name = "IN_BLOCKS" if attention.multi_query else "BY_HEAD"
+    elif name == "CodeGenAttention":
+        part = width // (3 * CODEGEN_BLOCKS)
+        return Layout(CODEGEN_BLOCKS, (("q", part), ("v", part), ("k", part)))
+    if name == "BY_HEAD" or name in BY_HEAD:
+        return Layout(heads, (("q", d), ("k", d), ("v", d)))
+    if name == "IN_BLOCKS" or name in IN_BLOCKS:
+        kv = (width - q) // 2
+        return Layout(1, (("q", q), ("k", kv), ("v", kv)))
+    return None
 
 
 class SplitProjection(nn.Module):
@@ -94,86 +145,6 @@ class SplitProjection(nn.Module):
         return self.part(role) is not getattr(self, f"{role}_proj")
 
 
-def split_fused(model: nn.Module, names: Iterable[str] | None = None) -> list[str]:
-    """Replace fused projections by one linear layer per role, in place and exactly.
-
-    ``y = cat(x W_qᵀ, x W_kᵀ, x W_vᵀ)``, interleaved as the fused layer has it. Values change by
-    round-off at most, because a wide product is now three narrow ones. ``state_dict`` keeps the
-    original names.
-
-    Args:
-        model: A model as ``find_attention`` accepts it.
-        names: Modules to split, every fused projection if ``None``.
-
-    Returns:
-        The full names of the modules that were replaced, in order.
-
-    Raises:
-        ValueError: A name is not a fused projection, or its weight is quantised, tied, or belongs
-            to no module of its own.
-
-    >>> from transformers import GPT2Config, GPT2Model
-    >>> small = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=10, n_positions=8)
-    >>> model = GPT2Model(small)
-    >>> split_fused(model)
-    ['h.0.attn.c_attn']
-    >>> model.state_dict()["h.0.attn.c_attn.weight"].shape
-    torch.Size([8, 24])
-    >>> refuse(model)
-    ['h.0.attn.c_attn']
-    """
-    from w2sg.train.projections.find import find_attention
-
-    layouts: dict[str, Layout] = {}
-    for site in find_attention(model):
-        for projection in (p for group in site.roles.values() for p in group):
-            if projection.layout is None:
-                continue
-            if not projection.splittable and (names is None or projection.module in names):
-                raise ValueError(
-                    f"{projection.weight} is a parameter of {projection.module} itself, not a "
-                    "layer, and cannot be split; train q, k and v together there, or leave the "
-                    "layer out with layers=…"
-                )
-            layouts[projection.module] = projection.layout
-    wanted = list(layouts) if names is None else list(names)
-    if unknown := [name for name in wanted if name not in layouts]:
-        raise ValueError(f"names {unknown} are not fused projections; those are {list(layouts)}")
-    uses: dict[int, int] = {}
-    for _, p in model.named_parameters(remove_duplicate=False):
-        uses[id(p)] = uses.get(id(p), 0) + 1
-    for name in wanted:
-        fused: Any = model.get_submodule(name)
-        if not fused.weight.is_floating_point() or fused.weight.ndim != 2:
-            raise ValueError(
-                f"{name} holds quantised weights ({type(fused).__name__}); load the model in "
-                "float or bfloat16 to train parts of a fused projection"
-            )
-        if hasattr(fused, "base_layer"):
-            raise ValueError(f"{name} already carries an adapter; split before adding adapters")
-        if uses[id(fused.weight)] > 1:
-            raise ValueError(f"{name}.weight is shared with another module and cannot be split")
-    for name in wanted:
-        _replace(model, name, SplitProjection(model.get_submodule(name), layouts[name]))
-    return wanted
-
-
-def refuse(model: nn.Module) -> list[str]:
-    """Put the original fused layers back with the current weights; the inverse of ``split_fused``.
-
-    Returns:
-        The full names of the modules that were restored, in order.
-
-    Raises:
-        ValueError: A part carries an adapter.
-    """
-    split = [(n, m) for n, m in model.named_modules() if isinstance(m, SplitProjection)]
-    restored = [(name, module.refused()) for name, module in split]
-    for name, module in restored:
-        _replace(model, name, module)
-    return [name for name, _ in restored]
-
-
 def join_rows(parts: dict[str, Tensor], layout: Layout) -> Tensor:
     """Return the fused tensor whose outputs (axis 0) are those of the parts, interleaved.
 
@@ -187,11 +158,6 @@ def join_rows(parts: dict[str, Tensor], layout: Layout) -> Tensor:
 
 def _part(rows: Tensor, original: nn.Parameter) -> nn.Parameter:
     return nn.Parameter(rows.contiguous(), requires_grad=original.requires_grad)
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, leaf = name.rpartition(".")
-    setattr(model.get_submodule(parent), leaf, module)
 
 
 def _fuse_names(module: Any, state: dict, prefix: str, metadata: Any) -> None:

@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import scipy.linalg
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.balanced_rows import stratified_folds
-from w2sg.diagnostics.softmax import as_probabilities, fit_softmax, softmax
+from w2sg.heads.folds import stratified_folds
+from w2sg.heads.logistic import as_probabilities, fit_softmax, softmax
+from w2sg.heads.neighbours import NeighbourHead, features_of_fit, fit_neighbours
+from w2sg.heads.ridge import RidgePath, weighted_ridge
 
 Kind = Literal["logistic", "ridge", "knn"]
 FOLDS = 5
 # relative to the mean variance of a feature, so that rescaled features get the same head
 GRID = np.logspace(-5, 2, 15)
-BLOCK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class LinearHead:
 
     def scores(self, features: Any) -> Float[np.ndarray, "n k"]:
         """Return the linear outputs: logits, or unclipped least-squares estimates."""
-        x = _features(features, width=len(self.weights))
+        x = features_of_fit(features, len(self.weights))
         return x @ self.weights + self.intercepts
 
     def predict_proba(self, features: Any) -> Float[np.ndarray, "n k"]:
@@ -52,31 +52,6 @@ class LinearHead:
         """
         scores = self.scores(features)
         return softmax(scores) if self.kind == "logistic" else _nearest_in_simplex(scores)
-
-
-@dataclass(frozen=True)
-class NeighbourHead:
-    """The mean target of the nearest training examples, in Euclidean distance.
-
-    Attributes:
-        features: The training features.
-        targets: Their class probabilities.
-        neighbours: How many are averaged.
-        candidates: The numbers that were compared; empty where one was given.
-        candidate_losses: Their leave-one-out squared error.
-    """
-
-    features: Float[np.ndarray, "n d"]
-    targets: Float[np.ndarray, "n k"]
-    neighbours: int
-    candidates: Int[np.ndarray, " p"]
-    candidate_losses: Float[np.ndarray, " p"]
-
-    def predict_proba(self, features: Any) -> Float[np.ndarray, "n k"]:
-        """Return the mean target of the neighbours of each row, shape (n, K)."""
-        x = _features(features, width=self.features.shape[1])
-        nearest = _nearest(x, self.features, self.neighbours)
-        return self.targets[nearest].mean(axis=1)
 
 
 Head = LinearHead | NeighbourHead
@@ -124,9 +99,10 @@ def fit_head(
 
     ``"logistic"`` minimises ``mean CE(t, softmax(W'x + c)) + λ/2 ‖W‖²``; ``"ridge"`` minimises
     ``mean ‖t − W'x − c‖² + λ ‖W‖²``; neither penalises c. ``"knn"`` averages the targets of the
-    nearest rows. Left open, λ is chosen among 15 values spread over seven decades around the
-    variance of the features: by five-fold stratified log loss (logistic) or exact leave-one-out
-    squared error (ridge); the neighbours among powers of two, by leave-one-out squared error.
+    nearest rows. Left open, λ is chosen on a grid around the mean variance of a feature: two
+    values a decade, from 1e-5 to 1e2 by five-fold stratified log loss (logistic), from 1e-4 to 1e4
+    by exact leave-one-out squared error (ridge); the neighbours among powers of two, by
+    leave-one-out squared error.
 
     Args:
         features: Shape (n, D).
@@ -149,21 +125,27 @@ def fit_head(
     array([[1., 0.],
            [0., 1.]])
     """
-    x = _features(features)
+    x = features_of_fit(features)
     t = _targets(targets, len(x), n_classes)
     if kind not in ("logistic", "ridge", "knn"):
         raise ValueError(f"kind must be 'logistic', 'ridge' or 'knn', got {kind!r}")
     if kind == "knn":
         if penalty is not None:
             raise ValueError(f"penalty must be None for knn, got {penalty}; set neighbours")
-        return _fit_neighbours(x, t, neighbours)
+        return fit_neighbours(x, t, neighbours)
     if neighbours is not None:
         raise ValueError(f"neighbours must be None for {kind}, got {neighbours}; set penalty")
     candidates, losses = np.empty(0), np.empty(0)
     if penalty is None:
-        candidates = GRID * _mean_variance(x)
-        loss_of = _folded_log_loss if kind == "logistic" else _left_out_squared_error
-        losses = loss_of(x, t, candidates, seed)
+        variance = _mean_variance(x)
+        if kind == "logistic":
+            candidates = GRID * variance
+            losses = _folded_log_loss(x, t, candidates, seed)
+        else:
+            path = RidgePath(x, exact=True)
+            candidates = path.penalties
+            missed = path.left_out_errors(t)
+            losses = np.array([np.square(each).sum(axis=1).mean() for each in missed])
         penalty = float(candidates[losses.argmin()])
     fitted = fit_heads(x, t, kind=kind, penalties=[penalty])
     return LinearHead(
@@ -204,7 +186,7 @@ def fit_heads(
     >>> fit_heads(x, (x[:, 0] > 0).astype(int), penalties=[0.01, 0.1, 1.0]).weights.shape
     (1, 3, 1, 2)
     """
-    x = _features(features)
+    x = features_of_fit(features)
     t = _targets(targets, len(x), n_classes)
     lam = np.atleast_1d(as_floats("penalties", penalties, low=0.0, open_low=kind == "logistic"))
     if row_weights is None:
@@ -223,19 +205,9 @@ def fit_heads(
         )
     if kind != "ridge":
         raise ValueError(f"kind must be 'logistic' or 'ridge', got {kind!r}")
-    weights = np.stack([_ridge(x, t, row / row.sum(), lam) for row in omega])
-    means = (omega / omega.sum(axis=1, keepdims=True)) @ np.column_stack([x, t])
-    intercepts = means[:, None, d:] - np.einsum("sd,spdk->spk", means[:, :d], weights)
+    fits = [weighted_ridge(x, t, row / row.sum(), lam) for row in omega]
+    weights, intercepts = (np.stack(part) for part in zip(*fits, strict=True))
     return LinearHeads(kind, weights, intercepts, lam)
-
-
-def _features(features: Any, width: int | None = None) -> FloatArray:
-    x = as_floats("features", features, ndim=2)
-    if min(x.shape) < 1:
-        raise ValueError(f"features must have at least one row and column, got shape {x.shape}")
-    if width is not None and x.shape[1] != width:
-        raise ValueError(f"features must have the {width} columns of the fit, got {x.shape[1]}")
-    return x
 
 
 def _targets(targets: Any, rows: int, n_classes: int | None) -> FloatArray:
@@ -267,30 +239,6 @@ def _mean_variance(x: FloatArray) -> float:
     return variance
 
 
-def _ridge(x: FloatArray, t: FloatArray, omega: FloatArray, lam: FloatArray) -> FloatArray:
-    root = np.sqrt(omega)[:, None]
-    u, s, vt = scipy.linalg.svd(root * (x - omega @ x), full_matrices=False)
-    keep = s > s[0] * max(x.shape) * np.finfo(float).eps
-    u, s, vt = u[:, keep], s[keep], vt[keep]
-    right = u.T @ (root * (t - omega @ t))
-    return np.einsum("rd,pr,rk->pdk", vt, s / (s**2 + lam[:, None]), right, optimize=True)
-
-
-def _left_out_squared_error(x: FloatArray, t: FloatArray, lam: FloatArray, seed: int) -> FloatArray:
-    """Leave-one-out error of ridge in closed form: residual / (1 − leverage)."""
-    n = len(x)
-    u, s, _ = scipy.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    shrink = s**2 / (s**2 + n * lam[:, None])
-    centred = t - t.mean(axis=0)
-    right = u.T @ centred
-    losses = np.empty(len(lam))
-    for i, row in enumerate(shrink):
-        leverage = 1 / n + u**2 @ row
-        left_out = (centred - (u * row) @ right) / (1 - leverage)[:, None]
-        losses[i] = (left_out**2).sum(axis=1).mean()
-    return losses
-
-
 def _folded_log_loss(x: FloatArray, t: FloatArray, lam: FloatArray, seed: int) -> FloatArray:
     """Held-out log loss: all folds and penalties are one batch of fits."""
     if len(x) < 2 * FOLDS:
@@ -316,35 +264,3 @@ def _nearest_in_simplex(scores: FloatArray) -> FloatArray:
     excess = (np.cumsum(ordered, axis=1) - 1) / np.arange(1, scores.shape[1] + 1)
     last = (ordered > excess).sum(axis=1) - 1
     return np.maximum(scores - excess[np.arange(len(scores)), last][:, None], 0.0)
-
-
-def _fit_neighbours(x: FloatArray, t: FloatArray, neighbours: int | None) -> NeighbourHead:
-    n = len(x)
-    if neighbours is not None:
-        if not 1 <= neighbours <= n:
-            raise ValueError(f"neighbours must be between 1 and {n} rows, got {neighbours}")
-        return NeighbourHead(x, t, int(neighbours), np.empty(0, dtype=int), np.empty(0))
-    if n < 2:
-        raise ValueError("features must have 2 rows to choose neighbours; set neighbours")
-    candidates = 2 ** np.arange(int(np.log2(min(n - 1, 256))) + 1)
-    nearest = _nearest(x, x, int(candidates[-1]), leave_out_self=True)
-    running = np.cumsum(t[nearest], axis=1)[:, candidates - 1] / candidates[:, None]
-    losses = ((running - t[:, None, :]) ** 2).sum(axis=2).mean(axis=0)
-    return NeighbourHead(x, t, int(candidates[losses.argmin()]), candidates, losses)
-
-
-def _nearest(x: FloatArray, pool: FloatArray, count: int, leave_out_self: bool = False) -> Any:
-    """Rows of ``pool`` by distance from each row of ``x``, in blocks of bounded memory."""
-    result = np.empty((len(x), count), dtype=np.intp)
-    block = max(1, BLOCK_BYTES // (8 * len(pool)))
-    norms = np.einsum("nd,nd->n", pool, pool)
-    for start in range(0, len(x), block):
-        part = x[start : start + block]
-        distance = norms - 2 * part @ pool.T
-        rows = np.arange(len(part))[:, None]
-        if leave_out_self:
-            distance[rows[:, 0], start + rows[:, 0]] = np.inf
-        near = np.argpartition(distance, count - 1, axis=1)[:, :count]
-        order = np.argsort(distance[rows, near], axis=1, kind="stable")
-        result[start : start + block] = near[rows, order]
-    return result

@@ -8,8 +8,8 @@ import torch
 from architectures import example, tiny
 from transformers import Trainer, TrainingArguments
 
+from w2sg.train.attention import find_attention
 from w2sg.train.policies import CollapseDetector, apply, draw_rate_grid, rate_grid, suggest_ratio
-from w2sg.train.projections import find_attention
 
 
 def batch(model):

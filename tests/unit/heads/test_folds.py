@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from w2sg.diagnostics.balanced_rows import every_class_early, stratified_folds
+from w2sg.heads.folds import every_class_early, stratified_folds
 
 
 def test_order_is_that_of_the_first_answer_and_of_the_rehearsal():

@@ -2,19 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2sg.models.features import Pooling, forward, position
 from w2sg.models.inputs import positions
 
 if TYPE_CHECKING:
     import torch
 
-Pooling = Literal["mean", "first", "last"]
 # texts are sorted by length inside a window, so that batches carry little padding
 WINDOW_BATCHES = 16
 
@@ -121,7 +121,6 @@ def stream_layer_features(
     Yields:
         Layer → rows of the window.
     """
-    import torch
 
     if pooling not in ("mean", "first", "last"):
         raise ValueError(f"pooling must be 'mean', 'first' or 'last', got {pooling!r}")
@@ -130,7 +129,11 @@ def stream_layer_features(
             raise ValueError(f"{name} must be at least 1, got {value}")
     places = {layer: position(model, layer) for layer in layers}
     limit = _longest(model, tokenizer, max_length)
-    device = next(model.parameters()).device
+
+    def tokens(some: list[str]) -> Mapping[str, Any]:
+        how = {"padding": True, "truncation": True, "max_length": limit}
+        return tokenizer(some, return_tensors="pt", **how)
+
     was_training = model.training
     model.eval()
     try:
@@ -138,23 +141,14 @@ def stream_layer_features(
         for start in range(0, len(texts), window):
             part = [str(text) for text in texts[start : start + window]]
             order = np.argsort([len(text) for text in part], kind="stable")
-            rows: dict[int, list[np.ndarray]] = {layer: [] for layer in places}
-            for first in range(0, len(part), batch_size):
-                chosen = order[first : first + batch_size]
-                tokens = tokenizer(
-                    [part[i] for i in chosen],
-                    padding=True,
-                    truncation=True,
-                    max_length=limit,
-                    return_tensors="pt",
-                ).to(device)
-                with torch.inference_mode():
-                    states = model(**tokens, output_hidden_states=True).hidden_states
-                    for layer, place in places.items():
-                        pooled = pool(states[place].float(), tokens["attention_mask"], pooling)
-                        rows[layer].append(pooled.cpu().numpy())
+            blocks = [order[i : i + batch_size] for i in range(0, len(part), batch_size)]
+            batches = ((rows, tokens([part[i] for i in rows])) for rows in blocks)
+            states = list(forward(model, batches, list(places.values()), pooling))
             back = np.argsort(order, kind="stable")
-            yield {layer: np.concatenate(blocks)[back] for layer, blocks in rows.items()}
+            yield {
+                layer: np.concatenate([values[place] for _, values in states])[back]
+                for layer, place in places.items()
+            }
     finally:
         model.train(was_training)
 
@@ -162,40 +156,6 @@ def stream_layer_features(
 def _collect(stream: Iterator[dict[int, np.ndarray]]) -> dict[int, np.ndarray]:
     windows = list(stream)
     return {layer: np.concatenate([w[layer] for w in windows]) for layer in windows[0]}
-
-
-def pool(states: "torch.Tensor", mask: "torch.Tensor", pooling: Pooling) -> "torch.Tensor":
-    """Return one vector a text: the mean over its real tokens, or the first, or the last of them.
-
-    Args:
-        states: (texts, tokens, width).
-        mask: (texts, tokens), 0 where a token is padding.
-        pooling: Which.
-    """
-    import torch
-
-    real = mask.to(states.dtype)
-    if pooling == "mean":
-        return (states * real[..., None]).sum(1) / real.sum(1, keepdim=True).clamp(min=1)
-    # the place of the first or last real token, on whichever side the padding is
-    places = torch.arange(mask.shape[1], device=mask.device)
-    if pooling == "first":
-        at = torch.where(mask.bool(), places, mask.shape[1]).argmin(1)
-    else:
-        at = torch.where(mask.bool(), places, -1).argmax(1)
-    return states[torch.arange(len(states), device=states.device), at]
-
-
-def position(model: Any, layer: int) -> int:
-    """Return the place of a layer among a model's hidden states, counted from the embedding.
-
-    Raises:
-        ValueError: The model has no such layer.
-    """
-    count = model.config.num_hidden_layers + 1
-    if not -count <= layer < count:
-        raise ValueError(f"layers must lie between {-count} and {count - 1}, got {layer}")
-    return layer % count
 
 
 def _longest(model: Any, tokenizer: Any, max_length: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from w2sg.train.projections import Attention, Projection, find_attention
+from w2sg.train.attention import Attention, Projection, find_attention
 
 RULES = ("sqrt_head_dim", "gradient", "feature")
 RELATIVE_STEP = 1e-3

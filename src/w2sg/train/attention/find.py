@@ -6,9 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from w2sg.train.projections.layouts import FUSED, fused_layout
-from w2sg.train.projections.sites import Attention, Layout, Projection
-from w2sg.train.projections.split import SplitProjection
+from w2sg.train.attention.fused import FUSED, SplitProjection, fused_layout
+from w2sg.train.attention.layout import Attention, Layout, Projection
 
 SEPARATE = (
     ("query", "key", "value", "self"),
@@ -60,7 +59,7 @@ def find_attention(model: nn.Module, inputs: Mapping[str, Any] | None = None) ->
     """
 
     def probe(attention: nn.Module, name: str, leaf: str) -> Layout:
-        from w2sg.train.projections.probe import probe_layout
+        from w2sg.train.attention.probe import probe_layout  # few models need it
 
         return probe_layout(model, f"{name}.{leaf}" if name else leaf, inputs)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from w2sg.train.projections.select import Selection, select
-from w2sg.train.projections.sites import Attention, Projection
+from w2sg.train.attention.layout import Attention, Projection
+from w2sg.train.attention.select import Selection, select
 
 METHODS = ("full", "lora", "rslora", "dora", "pissa", "olora", "ia3")
 OPTIMIZERS = ("adamw", "adamw_8bit", "sgd")

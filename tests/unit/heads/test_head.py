@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.neighbors import KNeighborsClassifier
 
-from w2sg.models.heads import fit_head, fit_heads
+from w2sg.heads.head import fit_head, fit_heads
 
 
 def problem(n=240, d=12, k=3, seed=0):

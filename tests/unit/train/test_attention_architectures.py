@@ -4,14 +4,14 @@ import pytest
 import torch
 from architectures import MODELS, example, tiny
 
-from w2sg.train.policies import apply
-from w2sg.train.projections import (
+from w2sg.train.attention import (
     find_attention,
     head_parameters,
     refuse,
     split_fused,
     verify_layouts,
 )
+from w2sg.train.policies import apply
 
 NO_DOUBLE = {"qwen3_next"}  # its experts refuse float64
 NO_HEAD = {"gpt2_cross", "codegen"}

@@ -7,8 +7,7 @@ import torch
 from architectures import MODELS, example, tiny
 from torch import nn
 
-from w2sg.train.policies import apply
-from w2sg.train.projections import (
+from w2sg.train.attention import (
     Layout,
     find_attention,
     memory_estimate,
@@ -17,6 +16,7 @@ from w2sg.train.projections import (
     summary,
     verify_layouts,
 )
+from w2sg.train.policies import apply
 
 
 def renamed(name):
@@ -53,7 +53,7 @@ def test_wrong_map_is_noticed():
     site = find_attention(model)[0]
     wrong = copy.deepcopy(site.roles["q"][0].layout)
     assert wrong == Layout(1, (("q", 16), ("k", 16), ("v", 16)))
-    import w2sg.train.projections.layouts as layouts
+    import w2sg.train.attention.fused as layouts
 
     kept = layouts.IN_BLOCKS
     layouts.IN_BLOCKS = kept - {"GPT2Attention"}

@@ -9,31 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from w2sg.train.projections.find import find_attention
-from w2sg.train.projections.sites import Attention, Layout, Projection
+from w2sg.train.attention.layout import Layout
 
 TOKENS = 5
 DRAWS = 3
-
-
-@dataclass(frozen=True)
-class Check:
-    """The map of one projection beside what the gradients say.
-
-    Attributes:
-        module: Full name of the module.
-        mapped: ``(role, outputs)`` runs according to the map.
-        probed: The same according to the probe.
-    """
-
-    module: str
-    mapped: tuple[tuple[str, int], ...]
-    probed: tuple[tuple[str, int], ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether map and probe are equal, output by output."""
-        return self.mapped == self.probed
 
 
 @dataclass(frozen=True)
@@ -54,44 +33,14 @@ class _Gradients:
     alone: Tensor
 
 
-def verify_layouts(model: nn.Module, inputs: Mapping[str, Any] | None = None) -> list[Check]:
-    """Return map and probe of every projection of Q, K and V that can be probed.
-
-    Not probed are weights that K and V share, the first factor of low-rank queries, and
-    projections that belong to no module of their own.
-
-    Args:
-        model: A transformers model with real or random weights.
-        inputs: Keyword arguments of one forward call: at least three tokens, no padding, one
-            example; made from the configuration if ``None``.
-
-    Raises:
-        ValueError: No inputs can be made, or the gradients do not tell the roles apart.
-
-    >>> from transformers import GPT2Config, GPT2Model
-    >>> small = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=10, n_positions=8)
-    >>> verify_layouts(GPT2Model(small).double())[0].probed
-    (('q', 8), ('k', 8), ('v', 8))
-    """
-    sites = find_attention(model, inputs)
-    watched: dict[str, str] = {}
-    mapped: dict[str, tuple[str, ...]] = {}
-    for site in sites:
-        for p in _probeable(site):
-            watched[p.module] = site.name
-            labels = p.layout.labels if p.layout else (p.role,) * p.n_out
-            mapped[p.module] = labels
-    probed = probe_labels(model, watched, inputs)
-    return [Check(m, _runs(mapped[m]), _runs(probed[m])) for m in watched]
-
-
 def probe_layout(model: nn.Module, module: str, inputs: Mapping[str, Any] | None = None) -> Layout:
     """Return how the outputs of one fused projection are divided, from gradients alone.
 
     Args:
         model: A transformers model with real or random weights.
         module: Full name of the fused projection; its parent is the attention module.
-        inputs: As for ``verify_layouts``.
+        inputs: Keyword arguments of one forward call: at least three tokens, no padding, one
+            example; made from the configuration if ``None``.
 
     Raises:
         ValueError: The roles cannot be told apart, or follow no regular layout.
@@ -105,7 +54,7 @@ def probe_layout(model: nn.Module, module: str, inputs: Mapping[str, Any] | None
     layout = Layout.from_labels(labels)
     if layout is None or {"q", "k", "v"} - {role for role, _ in layout.parts}:
         raise ValueError(
-            f"{module}: the gradients give the roles {_runs(labels)[:8]}, which is no regular "
+            f"{module}: the gradients give the roles {runs(labels)[:8]}, which is no regular "
             "layout of q, k and v; this architecture is not supported"
         )
     return layout
@@ -124,7 +73,7 @@ def probe_labels(
     Args:
         model: A transformers model.
         watched: Full name of each projection, and of its attention module.
-        inputs: As for ``verify_layouts``.
+        inputs: As for ``probe_layout``.
 
     Raises:
         ValueError: An output has no gradient, or a module was not reached.
@@ -332,21 +281,21 @@ def _made_inputs(model: nn.Module) -> dict[str, Any]:
     return made
 
 
-def _probeable(site: Attention) -> Sequence[Projection]:
-    chosen = [group[-1] for role, group in site.roles.items() if role in ("q", "k", "v")]
-    return [p for p in {p.module: p for p in chosen}.values() if p.splittable]
-
-
 def _token_axis(x: Tensor) -> int:
     axis = x.ndim - 2
     return axis if x.shape[axis] > 1 or axis == 0 else 0
 
 
-def _runs(labels: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    runs: list[tuple[str, int]] = []
+def runs(labels: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return labels as (label, how many in a row).
+
+    >>> runs("qqk")
+    (('q', 2), ('k', 1))
+    """
+    found: list[tuple[str, int]] = []
     for label in labels:
-        if runs and runs[-1][0] == label:
-            runs[-1] = (label, runs[-1][1] + 1)
+        if found and found[-1][0] == label:
+            found[-1] = (label, found[-1][1] + 1)
         else:
-            runs.append((label, 1))
-    return tuple(runs)
+            found.append((label, 1))
+    return tuple(found)
