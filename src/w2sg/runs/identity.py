@@ -5,10 +5,8 @@ import uuid
 import warnings
 
 from w2sg import losses
-from w2sg.models.estimators import check_estimator
 from w2sg.runs.resolve import estimators
 from w2sg.spec import Named, Spec
-from w2sg.train.policies.adapters import METHODS
 from w2sg.train.projections.select import parse_roles
 
 
@@ -28,6 +26,9 @@ def refuse_unknown(spec: Spec) -> None:
     Raises:
         ValueError: There is no such loss, policy, method or classifier.
     """
+    from w2sg.models.estimators import check_estimator
+    from w2sg.train.policies.adapters import METHODS
+
     if isinstance(spec.student.loss, str):
         try:
             losses.get(spec.student.loss)
