@@ -1,6 +1,7 @@
 """What can be known of a model costs no training: every door refuses it first, exit status 2."""
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -324,10 +325,16 @@ def test_a_head_that_came_trained_is_said(made, tiny_model, tmp_path):
     assert (facts["head"], facts["head_moved"]) == ("trained", True)
     assert facts["head_classes"] == ["good", "bad"]
     page = (result.folder / "report.html").read_text(encoding="utf-8")
-    assert "head came trained" in page
+    assert len(re.findall("The strong model.{1,6}s head came trained", page)) == 1
+    assert not re.findall("The teacher.{1,6}s head came trained", page)
     result.save(tmp_path / "saved")
     card = (tmp_path / "saved" / "README.md").read_text(encoding="utf-8")
     assert "head came trained" in card
+    teacher = {"kind": "finetune", "model": str(tmp_path / "trained"), "epochs": 1.0}
+    other = w2sg.run({**made, "teacher": teacher})
+    page = (other.folder / "report.html").read_text(encoding="utf-8")
+    assert re.findall("The teacher.{1,6}s head came trained", page)
+    assert not re.findall("The strong model.{1,6}s head came trained", page)
     other = w2sg.run(made)
     assert other.outcome.of_role("student/0").facts["head"] == "new"
     assert "head came trained" not in (other.folder / "report.html").read_text(encoding="utf-8")

@@ -149,6 +149,8 @@ def read_hub(name: str, *, argument: str = "hub") -> Raw:
             shown = name
     except Exception as error:  # `datasets` raises from many families for one cause
         reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "trust_remote_code" in str(error):  # never advised, whatever `datasets` says
+            reason = "it needs Python code of its own, which w2sg does not run"
         raise ValueError(
             f"{argument}={name!r} is neither a folder nor a data set that `datasets` can load: "
             f"{reason}"

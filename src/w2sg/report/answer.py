@@ -130,16 +130,21 @@ def _warnings(page: PageData) -> list[str]:
 
 
 def _trained_head(page: PageData) -> list[str]:
-    heads = [one.facts for one in page.trainings if one.facts.get("head") == "trained"]
-    if not heads:
-        return []
-    classes = listed([f"“{label(name)}”" for name in heads[0]["head_classes"]])
-    moved = ", moved into the order of the data's classes" if heads[0]["head_moved"] else ""
-    return [
-        f"The strong model's head came trained with its checkpoint, for the classes {classes}"
-        f"{moved}: it knew a task before it saw any label of this run, so what it does is not "
-        "learned from these labels alone."
-    ]
+    said = []
+    for who, facts in (
+        ("strong model", [one.facts for one in page.trainings]),
+        ("teacher", [f for one in page.labellers for f in one.fitted.get("each", [one.fitted])]),
+    ):
+        head = next((one for one in facts if one.get("head") == "trained"), None)
+        if head is not None:
+            classes = listed([f"“{label(name)}”" for name in head["head_classes"]])
+            moved = ", moved into the order of the data's classes" if head["head_moved"] else ""
+            said.append(
+                f"The {who}'s head came trained with its checkpoint, for the classes {classes}"
+                f"{moved}: it knew a task before it saw any label of this run, so what it does is "
+                "not learned from these labels alone."
+            )
+    return said
 
 
 def _behind_frozen(page: PageData) -> list[str]:

@@ -5,12 +5,10 @@ import uuid
 import warnings
 
 from w2sg import losses
-from w2sg.models.estimators import check_estimator
 from w2sg.runs.resolve import estimators
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 from w2sg.train.attention.select import parse_roles
-from w2sg.train.policies.adapters import METHODS
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:
@@ -29,6 +27,9 @@ def refuse_unknown(spec: Spec) -> None:
     Raises:
         ValueError: There is no such loss, policy, method or classifier.
     """
+    from w2sg.models.estimators import check_estimator
+    from w2sg.train.policies.adapters import METHODS
+
     if isinstance(spec.student.loss, str):
         try:
             losses.get(spec.student.loss)
