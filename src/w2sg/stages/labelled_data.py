@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from w2sg.data.files import suggest
 from w2sg.data.parts import Parts
+from w2sg.data.paths import suggest
 from w2sg.data.sources import Table, read_table
 from w2sg.data.splits import divide
 from w2sg.spec import DataSpec
