@@ -77,7 +77,7 @@ def _texts(value: Any) -> Any:
     """Values of a column, which a spec may write as numbers or booleans too."""
     values = value if isinstance(value, list | tuple) else [value]
     if value is None or not all(isinstance(one, str | int | float) for one in values):
-        return value
+        return _tuple(value)
     return tuple(str(one) for one in values)
 
 

@@ -113,6 +113,23 @@ def test_c2_codes_of_three_classes(case):
     assert case.accuracy(data, "code", classes=["c", "a", "b"]) == 1.0
 
 
+def test_c2_class_label_features_are_matched_by_name(case):
+    """Two columns of one Parquet file number the same classes in two orders."""
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=["spam", "ham"]),
+            "llm": datasets.ClassLabel(names=["ham", "spam"]),
+        }
+    )
+    rows = {"text": TEXT, "label": (Y == "ham").astype(int), "llm": (Y == "spam").astype(int)}
+    part = datasets.Dataset.from_dict(rows, features=features)
+    part.to_parquet(case.folder / "a.parquet")
+    assert case.accuracy({"path": str(case.folder / "a.parquet")}, "llm") == 1.0
+    assert case.classes({"path": str(case.folder / "a.parquet")}) == ("spam", "ham")
+
+
 @pytest.mark.parametrize("name", ["is_ham", "flag"])
 def test_c2b_booleans_mean_the_same_in_every_format(case, name):
     frame = pd.DataFrame({"text": TEXT, "label": Y, name: Y == "ham"})
@@ -143,6 +160,17 @@ def test_c3_a_value_that_means_no_label_is_no_class_without_a_word(case, word):
     assert case.classes({**data, "no_label": [word]}) == ("0", "1")
     assert case.facts["report"]["unlabelled_from"] == "empty labels"
     assert len(case.classes({**data, "no_label": []})) == 3
+
+
+def test_c3_words_that_data_no_label_does_not_list_are_said(case):
+    """Catches a typo in the setting that makes a class of what it should have emptied."""
+    data = case.csv(label=np.where(np.arange(N) % 3 == 0, "NA", Y))
+    assert case.classes({**data, "no_label": ["N/A"]}) == ("NA", "ham", "spam")
+    said = " ".join(case.facts["report"]["notes"])
+    assert "'NA' is a class, because data.no_label = [\"N/A\"] does not list it" in said
+    assert "data.no_label: 'N/A' does not occur in data.label" in said
+    case.run({**data, "no_label": ["NA"]})
+    assert case.facts["report"]["notes"] == []
 
 
 def test_c3_minus_one_is_a_class_where_it_plainly_is(case):

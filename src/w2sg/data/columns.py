@@ -73,7 +73,7 @@ def refuse_twice(columns: Mapping[str, str | None], words: Mapping[str, str]) ->
             raise ValueError(
                 f"{words.get(first, first)} and {words.get(second, second)} both name the column "
                 f"{name!r}; give each a column of its own"
-                + (f', or leave {words.get(second, second)} out' if second != "label" else "")
+                + (f", or leave {words.get(second, second)} out" if second != "label" else "")
             )
 
 

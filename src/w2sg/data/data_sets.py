@@ -186,9 +186,13 @@ def _no_data(where: Path, start: str) -> str:
 def _has_configurations(where: Path) -> bool:
     """Whether the card of a data set says which files belong together."""
     card = where / "README.md"
-    return card.is_file() and re.search(
-        r"^configs:", card.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
-    ) is not None
+    return (
+        card.is_file()
+        and re.search(
+            r"^configs:", card.read_text(encoding="utf-8", errors="replace"), re.MULTILINE
+        )
+        is not None
+    )
 
 
 def _split_of(file: Path, folder: Path) -> str:

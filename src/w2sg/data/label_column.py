@@ -34,11 +34,13 @@ class LabelColumn:
         numbers: (n,) class numbers, -1 without a label.
         names: The names of the classes.
         notes: What a reader must know about the names, in sentences.
+        emptied: The values that were read as no label because they were said to mean that.
     """
 
     numbers: NDArray[np.int64]
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    emptied: frozenset[str] = frozenset()
 
 
 def class_numbers(
@@ -68,13 +70,14 @@ def class_numbers(
             of its own.
 
     >>> class_numbers(pd.Series(["10", "", "2"]), "stars", None)
-    LabelColumn(numbers=array([ 1, -1,  0]), names=('2', '10'), notes=())
+    LabelColumn(numbers=array([ 1, -1,  0]), names=('2', '10'), notes=(), emptied=frozenset())
     """
     start = f"{argument}={column!r}{origin}"
     cells = [_label_text(value, start, row) for row, value in given.items()]
     words = booleans_alike(without_fraction([class_name(cell) for cell in cells]))
     notes = _merged(cells, words, argument)
     empty = {word for value in no_label or () for word in without_fraction([class_name(value)])}
+    emptied = empty.intersection(words)
     if names is None:
         words = ["" if word in empty else word for word in words]
         names = _names(words, start, no_label, argument)
@@ -89,11 +92,18 @@ def class_numbers(
             number_of = {str(number): number for number in range(NO_LABEL, len(names))}
         of_names = {word: NO_LABEL for word, k in number_of.items() if names[k] in empty}
         number_of |= dict.fromkeys(empty - set(names), NO_LABEL) | of_names
+        emptied |= empty.intersection(names)
     number_of[""] = NO_LABEL
     if unknown := next((word for word in words if word not in number_of), None):
         raise ValueError(f"{start} holds {unknown!r}, which is none of the classes {list(names)}")
     numbers = np.array([number_of[word] for word in words], dtype=np.int64)
-    return LabelColumn(numbers, names, (*notes, *_said_of_names(names, argument)))
+    if no_label and (doubtful := no_label_like(names)):
+        notes.append(
+            f"{argument}: {listed(doubtful)} is a class, because "
+            f"{_no_label_field(argument)} = {as_toml(no_label)} does not list it"
+        )
+    notes += _said_of_names(names, argument)
+    return LabelColumn(numbers, names, tuple(notes), frozenset(emptied))
 
 
 def kept_texts(
@@ -155,7 +165,7 @@ def _names(
             "that is not a class label (name the column that holds the classes)"
         )
     if no_label is None and (doubtful := no_label_like(counts)):
-        field = f"{argument.removesuffix('label')}no_label"
+        field = _no_label_field(argument)
         rows = sum(counts[name] for name in doubtful)
         raise ValueError(
             f"{start} holds {listed(doubtful)} in {rows} of {len(words)} rows, which often says "
@@ -163,6 +173,10 @@ def _names(
             f"[] if {'each of them' if len(doubtful) > 1 else 'it'} is a class"
         )
     return tuple(sorted(counts, key=_label_order))
+
+
+def _no_label_field(argument: str) -> str:
+    return f"{argument.removesuffix('label')}no_label"
 
 
 def _label_text(value: Any, start: str, row: Any) -> str:

@@ -55,7 +55,8 @@ def label_warnings(report: Mapping[str, Any], seed: int) -> list[str]:
     '2 rows of the test part have a text that stands there with an'
     """
     said = list(report.get("notes", ()))
-    rows = {part: n for part, n in report.get("contradictory", {}).items() if n}
+    counted = report.get("contradictory", {})
+    rows = {part: n for part in ("labelled", "unlabelled", "test") if (n := counted.get(part, 0))}
     if rows:
         counts = ", ".join(
             f"{n:,} row{'s' * (n != 1)} of the {part} part" for part, n in rows.items()

@@ -1,4 +1,4 @@
-"""Where data lie: a path is checked, and a file that is not what it seems is named for what it is."""
+"""Where data lie: what a path may name, and what a file is that is not what its ending says."""
 
 import stat
 from difflib import get_close_matches
@@ -81,7 +81,7 @@ def existing(path: str | Path, argument: str) -> Path:
             return where
         beside = [one.name for one in where.parent.iterdir()] if where.parent.is_dir() else []
     except UnicodeError:
-        raise ValueError(f"{argument}={ascii(str(path))} is no text that a path can be") from None
+        raise ValueError(f"{argument}={str(path)!a} is no text that a path can be") from None
     except OSError as error:
         raise ValueError(f"{start} cannot be read: {error.strerror}") from error
     except RuntimeError:
@@ -105,7 +105,9 @@ def file_kind(where: Path, argument: str) -> str:
     if suffix not in SUFFIXES:
         what = ENDINGS.get(suffix)
         ending = f"ends in {suffix!r}" if suffix else "has no ending"
-        raise ValueError(f"{start} {ending}{f' and {what}' if what else ''}; w2sg reads {formats()}")
+        raise ValueError(
+            f"{start} {ending}{f' and {what}' if what else ''}; w2sg reads {formats()}"
+        )
     kind = SUFFIXES[suffix]
     try:
         with where.open("rb") as file:

@@ -48,6 +48,7 @@ class Table:
         provenance: What was read, JSON-able.
         columns: The names of all columns of the source.
         notes: What a reader must know about the labels, in sentences.
+        emptied: Values of the label column that were read as no label, as was asked for.
     """
 
     frame: pd.DataFrame
@@ -59,6 +60,7 @@ class Table:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    emptied: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         """Return the number of rows that were kept."""
@@ -335,7 +337,7 @@ def from_frame(
                 f"({int(repeated.sum())} repeats); ids must be unique, or leave id out to name "
                 "rows by their content"
             )
-    names, notes, own = None, (), class_names or {}
+    names, notes, emptied, own = None, (), frozenset(), class_names or {}
     if label is not None and (label in frame or not label_optional):
         labels = class_numbers(
             column("label", label, lists=True).iloc[where],
@@ -345,7 +347,8 @@ def from_frame(
             argument=said.get("label", "label"),
             origin=origin,
         )
-        out["label"], names, notes = labels.numbers, labels.names, labels.notes
+        out["label"], names = labels.numbers, labels.names
+        notes, emptied = labels.notes, labels.emptied
     if group is not None:
         # a row without a group stands alone
         out["group"] = [
@@ -378,4 +381,5 @@ def from_frame(
         provenance=dict(provenance or {"kind": "frame"}),
         columns=tuple(map(str, frame.columns)),
         notes=notes,
+        emptied=emptied,
     )

@@ -1,4 +1,4 @@
-"""The splits that a source brings: which rows are test rows, and what must never be learned from."""
+"""The splits that a source brings: which rows are tested on, and which are never learned from."""
 
 import re
 from collections import Counter

@@ -10,6 +10,7 @@ from w2sg.data.examples import IntArray, Labelled
 from w2sg.data.parts import Parts, PartsReport
 from w2sg.data.pool import Mask, Pool, gather
 from w2sg.data.shift import shift_between
+from w2sg.data.sources import Table
 from w2sg.data.split_column import (
     check_splits,
     is_test,
@@ -17,7 +18,6 @@ from w2sg.data.split_column import (
     other_test_rows,
     split_notes,
 )
-from w2sg.data.sources import Table
 
 
 def divide(
@@ -187,9 +187,7 @@ def _draw_test(
     else:
         candidates, origin = main, "hash"
         if n_test is None:
-            raise ValueError(
-                "data.n_test is needed: the data bring no test split and no test file"
-            )
+            raise ValueError("data.n_test is needed: the data bring no test split and no test file")
     order = pool.order(candidates & pool.has_label, salt)
     if not len(order):
         raise ValueError(no_test_labels(pool.splits, pool.has_label, origin))
@@ -268,8 +266,8 @@ def _stratified(pool: Pool, order: IntArray, n: int, classes: list[int]) -> IntA
         return order[:0]
     if n < len(classes):
         raise ValueError(
-            f"data.n_labelled={n} is fewer than the {len(classes)} classes; every class needs a row: "
-            f"take at least {len(classes)}"
+            f"data.n_labelled={n} is fewer than the {len(classes)} classes; every class needs a "
+            f"row: take at least {len(classes)}"
         )
     labels = pool.labels[order]
     counts = np.array([(labels == c).sum() for c in classes])

@@ -170,7 +170,9 @@ def _said(error: str, first: int, last: int) -> str:
             "quotes"
         )
     if "unexpected end" in error:
-        return f"the quote mark that line {first} opens is never closed (EOF inside string); {QUOTES}"
+        return (
+            f"the quote mark that line {first} opens is never closed (EOF inside string); {QUOTES}"
+        )
     where = f"line {last}" + (f", in a cell that begins in line {first}," if last > first else "")
     return f"{where} has a quote mark inside a cell between quotes; write it twice, or {QUOTES}"
 
@@ -232,7 +234,7 @@ def _object(line: str, number: int) -> dict[str, Any]:
     except ValueError as error:  # a number of thousands of digits
         raise Unreadable(f"{start} holds a number that cannot be read: {error}") from None
     if not isinstance(row, dict):
-        raise Unreadable(f"{start} is not an object; write one a line, as in {{\"text\": …}}")
+        raise Unreadable(f'{start} is not an object; write one a line, as in {{"text": …}}')
     if "\\ud" in line.lower() and _has_half_characters(row):
         raise Unreadable(f"{start} holds one half of a \\ud… pair, which is no character")
     if row and all(value == key for key, value in row.items()):

@@ -241,8 +241,8 @@ def _numbers_of_many(column: str, words: pd.Series, names: list[str]) -> str:
     return (
         f"teacher.column: id {unknown.index[0]!r} says {unknown.iloc[0]!r}, which is none of the "
         f"classes {names}; write these names into {column!r}, or one column of probabilities per "
-        f"class; if it holds codes 0 … {len(names) - 1}, set teacher.classes to the classes in "
-        f"their order{_no_answer_hint(unknown.iloc[0])}"
+        f"class; if it holds codes 0 … {len(names) - 1}, set teacher.classes to the classes in the "
+        f"order of the codes, such as {as_toml(names)}{_no_answer_hint(unknown.iloc[0])}"
     )
 
 

@@ -246,6 +246,21 @@ def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, w
     assert "ceiling" not in changed(before, again)
 
 
+def test_what_numbers_stand_for_enters_the_teacher_alone(dry, tiny_model, word_csv, tmp_path):
+    """Catches answers served under the other coding, and references that are trained again."""
+    frame = pd.read_csv(word_csv, dtype=str).assign(p=0.3)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    made = tables(
+        tmp_path / "a.csv", tiny_model, tmp_path / "s", run=ALL,
+        teacher={"kind": "column", "column": "p", "classes": ["good"]},
+    )  # fmt: skip
+    before, _ = roles(made)
+    after, outcome = roles(made, teacher__classes=["bad"])
+    assert {"teacher", "student"} <= changed(before, after)
+    assert not {"strong_on_labelled", "ceiling"} & changed(before, after)
+    assert outcome.of_role("teacher/0").manifest.body["spec"]["classes_of_column"] == ["bad"]
+
+
 def test_objects_enter_by_name_and_version_or_run_uncached(dry, word_csv, tiny_model, tmp_path):
     from sklearn.naive_bayes import ComplementNB
 
