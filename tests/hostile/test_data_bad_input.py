@@ -41,14 +41,14 @@ def test_unreadable_files(tmp_path):
         ("a.jsonl", "line 2 is not JSON"),
         ("list.jsonl", "line 1 is not an object"),
         ("a.csv", "cannot be read: .*EOF inside string"),
-        ("a.xlsx", "ends in '.xlsx'; w2sg reads .csv"),
+        ("a.xlsx", "ends in '.xlsx' and is a spreadsheet; .*; w2sg reads .csv"),
     ):
         with pytest.raises(ValueError, match=f"path='.*{name}'.*{message}"):
             read_table(path=tmp_path / name)
         with pytest.raises(ValueError, match=message):
             list(iterate_rows(tmp_path / name, text="text"))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(ValueError, match="is neither a folder nor a data set"):
+    with pytest.raises(ValueError, match="is a folder without a data file"):
         read_table(path=tmp_path / "folder")
 
 

@@ -114,21 +114,26 @@ def content_ids(texts: Sequence[str], pairs: Sequence[str] | None) -> list[str]:
 
 def _decoded(column: pd.Series, start: str) -> pd.Series:
     """Return bytes as text, whether they are cells or stand in lists."""
-    if not any(isinstance(value, BYTES | list | tuple | np.ndarray) for value in column):
+    if not any(_holds_bytes(value) for value in column):
         return column
 
     def text(value: Any, row: int) -> Any:
-        if isinstance(value, BYTES):
-            try:
-                return bytes(value).decode()
-            except UnicodeDecodeError:
-                raise ValueError(
-                    f"{start} holds bytes in row {row} that are not UTF-8, {bytes(value)[:20]!r}; "
-                    "write the column as text"
-                ) from None
-        if isinstance(value, list | tuple | np.ndarray):
+        if not _holds_bytes(value):
+            return value
+        if not isinstance(value, BYTES):
             return [text(one, row) for one in value]
-        return value
+        try:
+            return bytes(value).decode()
+        except UnicodeDecodeError:
+            raise ValueError(
+                f"{start} holds bytes in row {row} that are not UTF-8, {bytes(value)[:20]!r}; "
+                "write the column as text"
+            ) from None
 
     decoded = [text(value, row) for row, value in enumerate(column)]
     return pd.Series(decoded, index=column.index, dtype=object)
+
+
+def _holds_bytes(value: Any) -> bool:
+    several = isinstance(value, list | tuple | np.ndarray)
+    return any(map(_holds_bytes, value)) if several else isinstance(value, BYTES)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from w2sg.data.paths import existing, file_kind, formats, suggest
-from w2sg.data.text_files import TextFile, Unreadable
+from w2sg.data.text_files import TextFile, Unreadable, text_lines
 
 ROWS = "give a file with the names of its columns and a row for each text"
 
@@ -97,6 +97,19 @@ def read_chunks(path: str | Path, *, chunk: int, argument: str = "path") -> Iter
             yield frame
     if not n_rows:
         raise ValueError(f"{start} holds no rows; {ROWS}")
+
+
+def read_lines(path: str | Path, *, argument: str = "path") -> list[str]:
+    """Return the lines of a plain text that are not blank.
+
+    Raises:
+        ValueError: Missing, unreadable or not UTF-8.
+    """
+    where = _file(path, argument)
+    try:
+        return text_lines(where)
+    except (Unreadable, OSError) as error:
+        raise _explained(error, f"{argument}={str(where)!r}") from error
 
 
 def bundled_path(name: str, *, known: tuple[str, ...], argument: str = "bundled") -> Path:

@@ -20,7 +20,7 @@ ENDINGS = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _SHEET),
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z", ".rar"), _PACKED),
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), _PICKLE),
-    ".json": "is one JSON document; write one object a line, with the ending .jsonl",
+    ".json": "is JSON; write one object a line and let its name end in .jsonl",
     ".txt": "is plain text; name the column in the first line and give it the ending .csv or .tsv",
     ".arrow": "is a part of a saved data set; give the folder that save_to_disk wrote",
     ".feather": "is a Feather file; write the table as Parquet",
@@ -80,8 +80,6 @@ def existing(path: str | Path, argument: str) -> Path:
             _check_kind(where.stat().st_mode, start)
             return where
         beside = [one.name for one in where.parent.iterdir()] if where.parent.is_dir() else []
-    except UnicodeError:
-        raise ValueError(f"{argument}={str(path)!a} is no text that a path can be") from None
     except OSError as error:
         raise ValueError(f"{start} cannot be read: {error.strerror}") from error
     except RuntimeError:

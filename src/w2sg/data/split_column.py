@@ -151,7 +151,7 @@ def shown(counts: Mapping[str, int]) -> str:
     """Return names with their rows, the most frequent first.
 
     >>> shown({"a": 1, "": 20})
-    'no split (20 rows), \\'a\\' (1 row)'
+    "no split (20 rows), 'a' (1 row)"
     """
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     said = [
@@ -180,4 +180,6 @@ def _folded(name: str) -> str:
 
 
 def _words(name: str) -> set[str]:
-    return set(re.split(r"[\W_\d]+", name.strip().casefold()))
+    """Return the words of a name, and all of them as one: ``held-out`` is ``heldout``."""
+    words = re.findall(r"[^\W_\d]+", name.casefold())
+    return {*words, "".join(words)}

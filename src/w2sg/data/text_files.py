@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,9 @@ class TextFile:
             n_rows += 1
             rows.append(row)
             if len(rows) == size:
-                yield _frame_of_objects(rows)
+                yield _frame_of_objects(rows, present)
                 rows = []
-        yield _frame_of_objects(rows)
+        yield _frame_of_objects(rows, present)
         self.absent = {key: n_rows - n for key, n in present.items() if n < n_rows}
 
 
@@ -140,7 +140,9 @@ def _lines(where: Path) -> Iterator[str]:
                     f"is not UTF-8 (byte 0x{line[error.start]:02x} in line {number}); convert it, "
                     "for example with: iconv -f LATIN1 -t UTF-8"
                 ) from None
-            yield text.removeprefix("\ufeff") if number == 1 else text
+            if number == 1 and not (text := text.removeprefix("\ufeff")):
+                return
+            yield text
 
 
 def _kept(lines: Iterator[str], into: list[str]) -> Iterator[str]:
@@ -264,8 +266,7 @@ def _has_half_characters(row: dict[str, Any]) -> bool:
     return False
 
 
-def _frame_of_objects(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+def _frame_of_objects(rows: list[dict[str, Any]], columns: Iterable[str]) -> pd.DataFrame:
     # dtype object keeps 1, true, "1" and null apart; a later look at the whole column decides
     return pd.DataFrame(
         {key: pd.Series([row.get(key) for row in rows], dtype=object) for key in columns}
