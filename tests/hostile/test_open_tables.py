@@ -242,6 +242,19 @@ def test_an_index_that_pandas_wrote_into_parquet_is_a_column(tmp_path, names):
     assert chunk.rows.ids[:2] == ("r0", "r1")
 
 
+def test_a_first_line_among_the_rows_of_other_formats(tmp_path):
+    """A CSV put under another and then converted: the header would be a class of one row."""
+    frame = pd.DataFrame({"text": [*TEXT, "text"], "label": [*Y, "label"], "more": range(N + 1)})
+    frame.to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "set").mkdir()
+    frame.to_parquet(tmp_path / "set" / "train.parquet")
+    for path in (tmp_path / "a.parquet", tmp_path / "set"):
+        with pytest.raises(ValueError, match=r"row 60 of data\.path=.* holds the names of the"):
+            main_table(path)
+    with pytest.raises(ValueError, match="row 60 holds the names"):
+        from_frame(frame, label="label")
+
+
 # ---- files that are something else
 
 OTHER = {

@@ -77,6 +77,29 @@ def refuse_twice(columns: Mapping[str, str | None], words: Mapping[str, str]) ->
             )
 
 
+def refuse_names_as_values(frame: pd.DataFrame, names: Sequence[str], origin: str = "") -> None:
+    """Refuse a row whose cells are the names of their columns: the first line of another file.
+
+    Args:
+        frame: The rows.
+        names: The columns that are read, at least two: one text may be any word.
+        origin: Of which file it is, for errors.
+
+    Raises:
+        ValueError: There is such a row.
+    """
+    if len(names) < 2:
+        return
+    same = np.ones(len(frame), dtype=bool)
+    for name in names:
+        same &= [isinstance(value, str) and value == name for value in frame[name]]
+    if same.any():
+        raise ValueError(
+            f"row {int(np.argmax(same))}{origin} holds the names of the columns {list(names)} in "
+            "place of values; several files may stand under each other: leave that row out"
+        )
+
+
 def not_blank(texts: pd.Series) -> NDArray[np.bool_]:
     """Return which cells hold more than white space."""
     return np.array([not is_empty(value) for value in texts], dtype=bool)

@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from w2sg.data.columns import column_of, content_ids, ids_of, not_blank, refuse_twice
+from w2sg.data.columns import (
+    column_of,
+    content_ids,
+    ids_of,
+    not_blank,
+    refuse_names_as_values,
+    refuse_twice,
+)
 from w2sg.data.data_sets import read_hub, read_path
 from w2sg.data.examples import Unlabelled
 from w2sg.data.files import Raw, bundled_path, read_chunks, read_file
@@ -370,6 +377,7 @@ def from_frame(
         for name in keep
         if name in frame or not keep_optional
     }
+    refuse_names_as_values(frame, [name for name in parts.values() if name in frame], origin)
     order = [name for name in ("id", "text", "pair", "label", "group", "split") if name in out]
     return Table(
         frame=pd.DataFrame({name: out[name] for name in order}),
