@@ -528,3 +528,17 @@ def test_sizes_that_cannot_be_met_say_what_was_left_out(tmp_path):
         ValueError, match=r"data\.n_unlabelled=40 .* rows \(group of the test part\)"
     ):
         labelled_data.make(labelled_data.read(spec.data), spec.data, seed=0)
+
+
+def test_a_test_part_of_one_item_gives_no_interval(tmp_path):
+    """Catches the refusal that came after all trainings."""
+    frame = pd.DataFrame({"text": TEXT, "label": Y, "who": np.repeat(range(6), 10)})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    sizes = {"path": str(tmp_path / "a.csv"), "n_labelled": 10, "n_unlabelled": 20}
+    for more, message in (
+        ({"n_test": 1}, "data.n_test must be a whole number of at least 2, got 1"),
+        ({"n_test": 8, "group": "who"}, "there are 8 test rows of one group .data.group."),
+    ):
+        spec = load({"data": {**sizes, **more}})
+        with pytest.raises(ValueError, match=message):
+            labelled_data.make(labelled_data.read(spec.data), spec.data, seed=0)

@@ -19,6 +19,9 @@ from w2sg.data.split_column import (
     split_notes,
 )
 
+# an interval needs two test items
+LEAST = {"n_labelled": 0, "n_unlabelled": 1, "n_test": 2}
+
 
 def divide(
     table: Table,
@@ -89,6 +92,7 @@ def divide(
     trainable = free & main & pool.has_label
     teaching = trainable if n_labelled else pool.has_label
     classes = _classes(pool, teaching, in_test, table.label_names, dropped)
+    _check_items(pool, in_test)
     order = pool.order(trainable, f"labelled/{seed}")
     left = f"labelled rows left beside {len(in_test)} test rows{_without(dropped)}"
     _enough("n_labelled", n_labelled, len(order), left)
@@ -155,7 +159,7 @@ def divide(
 
 def _check_sizes(**sizes: int | None) -> None:
     for name, value in sizes.items():
-        least = 0 if name == "n_labelled" else 1
+        least = LEAST[name]
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if value is not None and not (whole and value >= least):
             raise ValueError(
@@ -166,6 +170,18 @@ def _check_sizes(**sizes: int | None) -> None:
 def _enough(name: str, wanted: int | None, there: int, what: str) -> None:
     if wanted is not None and wanted > there:
         raise ValueError(f"data.{name}={wanted} is more than there are: {there} {what}; reduce it")
+
+
+def _check_items(pool: Pool, in_test: IntArray) -> None:
+    """Refuse a test part without two independent items: no interval could be given."""
+    groups = pool.ids if pool.groups is None else pool.groups
+    if len(set(groups[in_test])) < 2:
+        what = f"{len(in_test):,} test row{'s' * (len(in_test) != 1)}"
+        what += "" if pool.groups is None else " of one group (data.group)"
+        raise ValueError(
+            f"data.n_test: an interval needs two independent test items, and there are {what}; "
+            "take a larger data.n_test, or add rows to test on"
+        )
 
 
 def _without(dropped: dict[str, int]) -> str:
