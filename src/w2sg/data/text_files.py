@@ -82,8 +82,9 @@ class TextFile:
                     raise Unreadable(
                         f"cannot be read: line {line} opens a quote mark that is closed in line "
                         f"{line + len(lines) - 1}, and each line between has the cells of a row of "
-                        'its own; write a quote mark that belongs to the text as """" (doubled, '
-                        "the cell between quotes)"
+                        "its own; write a quote mark that belongs to a text twice and the cell "
+                        "between quotes, or, if one text holds these lines, save the table as "
+                        "JSON Lines or Parquet"
                     )
             rows.append(row)
             if len(rows) == size:
@@ -199,7 +200,7 @@ def _look_like_rows(lines: list[str], separator: str, n_columns: int) -> bool:
 
 
 def _quotes_are_ordinary(where: Path) -> bool:
-    """Whether a TSV has a row a line and cells that begin with a quote mark but are not quoted."""
+    """Whether a TSV is a row a line, while quote marks as CSV has them make no sense in it."""
     n_columns, unquoted = None, False
     for line in _lines(where):
         if not line.strip():
@@ -211,7 +212,17 @@ def _quotes_are_ordinary(where: Path) -> bool:
         unquoted = unquoted or (
             '"' in line and any(c.startswith('"') and not QUOTED.fullmatch(c) for c in cells)
         )
-    return unquoted
+    return unquoted and not _is_quoted(where)
+
+
+def _is_quoted(where: Path) -> bool:
+    reader = csv.reader(_lines(where), delimiter="\t", strict=True)
+    try:
+        while _next_record(reader, [])[0] is not None:
+            pass
+    except Unreadable:
+        return False
+    return True
 
 
 def _frame(rows: list[list[str]], header: list[str]) -> pd.DataFrame:
