@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from w2sg.runs.plan import data_calls
 from w2sg.spec import SpecError, load, to_toml
 from w2sg.stages import labelled_data
 
@@ -228,3 +229,12 @@ def test_a_folder_of_several_splits_is_no_test_file(tmp_path):
     frame.to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(ValueError, match=r"data\.test=.* is a folder with several splits"):
         divided(path=str(tmp_path / "a.csv"), test=str(tmp_path / "set"))
+
+
+def test_the_split_to_test_on_enters_the_identity_of_the_parts():
+    """Catches parts that are served from the store under another split; the default adds nothing."""
+    keys = [
+        data_calls(load({"data": {"path": "a.csv", **more}}), {"main": "x"})[0].key
+        for more in ({}, {"test_split": "test"}, {"test_split": "dev"})
+    ]
+    assert keys[0] == keys[1] != keys[2]
