@@ -232,7 +232,7 @@ def test_a_folder_of_several_splits_is_no_test_file(tmp_path):
 
 
 def test_the_split_to_test_on_enters_the_identity_of_the_parts():
-    """Catches parts that are served from the store under another split; the default adds nothing."""
+    """Catches parts served from the store under another split; the default adds nothing."""
     keys = [
         data_calls(load({"data": {"path": "a.csv", **more}}), {"main": "x"})[0].key
         for more in ({}, {"test_split": "test"}, {"test_split": "dev"})
