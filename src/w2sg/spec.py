@@ -140,6 +140,7 @@ class DataSpec(_Table):
     id: Text | None = None
     group: Text | None = None
     split: Annotated[str | None, BeforeValidator(_none_if_empty)] = "split"
+    test_split: Text = "test"
     unlabelled: Text | None = None
     test: Text | None = None
     n_labelled: Count = 500

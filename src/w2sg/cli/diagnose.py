@@ -57,7 +57,7 @@ def diagnose(
         features: The .npz file; no pickled arrays.
         model_s: The strong encoder, for example all-MiniLM-L6-v2.
         model_w: The weak encoder, for example all-MiniLM-L6-v2:1.
-        data: Texts: .parquet, .csv, .jsonl, or .txt with one text a line.
+        data: Texts: .parquet, .csv, .tsv, .jsonl, or .txt with one text a line.
         text: Column of the texts.
         limit: Rows used, drawn at random from the file.
         level: Share of the trace that defines the dimensions.
@@ -151,28 +151,17 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
 
 def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
-    import pandas as pd
-
     from w2sg._seeds import child_seed
+    from w2sg.data.files import read_lines
+    from w2sg.data.sources import iterate_rows
 
-    if not path.is_file():
-        raise ValueError(f"--data must be a file, got {path}")
     if limit < 3:
         raise ValueError(f"--limit must be at least 3, got {limit}")
-    if path.suffix == ".txt":
-        texts = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if path.suffix.lower() == ".txt":
+        texts = read_lines(path, argument="--data")
     else:
-        readers: dict[str, Any] = {
-            ".parquet": pd.read_parquet,
-            ".csv": pd.read_csv,
-            ".jsonl": lambda p: pd.read_json(p, lines=True),
-        }
-        if path.suffix not in readers:
-            raise ValueError(f"--data must end in .parquet, .csv, .jsonl or .txt, got {path.name}")
-        table = readers[path.suffix](path)
-        if column not in table:
-            raise ValueError(f"--text must be a column of {path.name}: {list(table)}")
-        texts = [str(value) for value in table[column].dropna()]
+        chunks = iterate_rows(path, text=column, argument="--data", words={"text": "--text"})
+        texts = [text for chunk in chunks for text in chunk.rows.texts]
     if len(texts) > limit:
         rng = np.random.default_rng(child_seed(seed, "diagnose", "rows"))
         texts = [texts[i] for i in np.sort(rng.permutation(len(texts))[:limit])]

@@ -58,21 +58,36 @@ def predict(
     refuse_overwriting(
         out, {"the store": stored.outcome.store.root, **input_files(spec.model_dump())}
     )
+    own = BUNDLED.get(spec.data.bundled or "", spec.data.model_dump())
+    pair = own.get("text_pair")
+    if text_pair is not None and pair is None:
+        raise ValueError(
+            f"--text-pair {text_pair!r}: the student was trained on single texts; leave it out"
+        )
+    reading = {
+        "text": text or str(own["text"]),
+        "text_pair": text_pair or pair,
+        "chunk": CHUNK,
+        "argument": "ROWS",
+        "words": {"text": "--text", "text_pair": "--text-pair"},
+    }
+    # a line that cannot be read is refused before the model is asked about those above it
+    total = n_texts = 0
+    for chunk in iterate_rows(rows, **reading):
+        total, n_texts = total + chunk.n_read, n_texts + len(chunk.rows)
+    if not n_texts:
+        raise ValueError(
+            f"--text {reading['text']!r}: every one of the {total:,} rows is blank; name the "
+            "column that holds the texts"
+        )
     classifier = stored.classifier(arm=arm)
     names = list(stored.facts["label_names"])
-    own = BUNDLED.get(spec.data.bundled or "", spec.data.model_dump())
-    chunks = iterate_rows(
-        rows,
-        text=text or str(own["text"]),
-        text_pair=text_pair or own.get("text_pair"),
-        chunk=CHUNK,
-    )
     precision = stored.outcome.of_role(f"student/{spec.run.seeds[0]}").manifest.body["spec"]
     n_rows = n_blank = n_truncated = 0
     console = Console(stderr=True)
     with _Writer(out) as writer, Progress(console=console, transient=True) as bar:
-        task = bar.add_task("labelling", total=None)
-        for chunk in chunks:
+        task = bar.add_task("labelling", total=total)
+        for chunk in iterate_rows(rows, **reading):
             encoded = encode(
                 classifier.tokenizer,
                 chunk.rows.texts,
@@ -91,7 +106,7 @@ def predict(
             n_rows += chunk.n_read
             n_blank += chunk.n_read - len(chunk.rows)
             n_truncated += encoded.n_truncated
-            bar.update(task, description=f"labelled {n_rows:,} rows")
+            bar.update(task, completed=n_rows, description=f"labelled {n_rows:,} rows")
     blank = f", {n_blank:,} of them blank and left empty" if n_blank else ""
     limit = longest(classifier.tokenizer, spec.student.max_length)
     cut = f", {n_truncated:,} cut to {limit} tokens" if n_truncated else ""

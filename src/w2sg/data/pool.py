@@ -131,9 +131,7 @@ def gather(data: Table, unlabelled: Table | None, test: Table | None) -> Pool:
     groups = None
     if any("group" in table.frame for table in tables.values()):
         groups = np.concatenate([_groups(table) for table in tables.values()])
-    splits = np.full(len(ids), "", dtype=object)
-    if "split" in data.frame:
-        splits[: len(data)] = data.frame["split"].to_numpy(dtype=object)
+    splits = np.concatenate([_splits(table) for table in tables.values()])
     return Pool(
         ids=ids,
         texts=joined("text"),
@@ -151,6 +149,12 @@ def _groups(table: Table) -> Words:
     if "group" in table.frame:
         return table.frame["group"].to_numpy(dtype=object)
     return np.array([f"row {name}" for name in table.frame["id"]], dtype=object)
+
+
+def _splits(table: Table) -> Words:
+    if "split" in table.frame:
+        return table.frame["split"].to_numpy(dtype=object)
+    return np.full(len(table), "", dtype=object)
 
 
 def _labels(table: Table, data: Table, source: str) -> IntArray:

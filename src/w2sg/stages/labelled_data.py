@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from w2sg.data.class_names import class_name, listed
-from w2sg.data.files import suggest
 from w2sg.data.parts import Parts
-from w2sg.data.sources import Table, read_table
+from w2sg.data.paths import suggest
+from w2sg.data.sources import BUNDLED, Table, read_table
 from w2sg.data.splits import divide
 from w2sg.spec import DataSpec
 
-VERSION = 2
+VERSION = 3
 # how a spec calls what a table is read with
 WORDS = {
     **{name: f"data.{name}" for name in ("text", "text_pair", "label", "id", "group", "split")},
@@ -52,30 +52,37 @@ def read(data: DataSpec, *, keep: tuple[str, ...] = ()) -> Tables:
     """
     columns: dict[str, Any] = {"text_pair": data.text_pair, "id": data.id, "group": data.group}
     columns |= {"keep": keep, "no_label": data.no_label, "words": WORDS}
-    hub = data.hub if data.hub_config is None else f"{data.hub}:{data.hub_config}"
+    source = next(s for s in ("path", "bundled", "hub") if getattr(data, s) is not None)
+    if data.hub_config is not None and data.hub is None:
+        raise ValueError(
+            f"data.hub_config={data.hub_config!r} is for a data set of data.hub; leave it out"
+        )
     own_files = {
         f"data.{name}": str(path)
         for name in ("unlabelled", "test")
         if (path := getattr(data, name)) is not None
     }
     if data.bundled is not None:
+        if not own_files:
+            _check_bundled(data)
         main = read_table(
             bundled=data.bundled,
             keep=keep,
             no_label=data.no_label,
             words=WORDS,
             keep_optional=bool(own_files),
+            argument="data.bundled",
         )
     else:
         main = read_table(
             path=data.path,
-            hub=hub,
+            hub=data.hub if data.hub_config is None else f"{data.hub}:{data.hub_config}",
             text=data.text,
             label=data.label,
-            split=data.split,
-            split_optional=True,
+            split=data.split or "",
+            split_optional=data.split == DataSpec.model_fields["split"].default,
             keep_optional=bool(own_files),
-            argument="data.path",
+            argument=f"data.{source}",
             **columns,
         )
     more = {
@@ -84,13 +91,18 @@ def read(data: DataSpec, *, keep: tuple[str, ...] = ()) -> Tables:
             text=data.text,
             label=data.label,
             label_optional=argument == "data.unlabelled",
+            split=(data.split or "") if argument == "data.unlabelled" else None,
+            split_optional=argument == "data.unlabelled",
             keep_optional=True,
             argument=argument,
             **columns,
         )
         for argument, path in own_files.items()
     }
-    source = next(s for s in ("path", "bundled", "hub") if getattr(data, s) is not None)
+    if "data.test" in more and "split" in more["data.test"].frame:
+        raise ValueError(
+            f"data.test={data.test!r} is a folder with several splits; give the file to test on"
+        )
     named = {f"data.{source}={getattr(data, source)!r}": main}
     named |= {f"{argument}={path!r}": more[argument] for argument, path in own_files.items()}
     for name in keep:
@@ -98,6 +110,18 @@ def read(data: DataSpec, *, keep: tuple[str, ...] = ()) -> Tables:
     if data.no_label and not keep:  # a teacher's column may hold what no label column does
         main = _with_unused(main, named, data.no_label)
     return Tables(main, more.get("data.unlabelled"), more.get("data.test"))
+
+
+def _check_bundled(data: DataSpec) -> None:
+    """Refuse the name of a column that nothing reads: a data set of the package knows its own."""
+    own = BUNDLED.get(data.bundled or "", {})
+    for name in ("text", "text_pair", "label", "id", "group", "split"):
+        value, default = getattr(data, name), DataSpec.model_fields[name].default
+        if value not in (default, own.get(name)) and not (name == "split" and value is None):
+            raise ValueError(
+                f"data.{name}={value!r} changes nothing: data.bundled={data.bundled!r} knows its "
+                f"own columns; leave data.{name} out, or give a file with data.path"
+            )
 
 
 def _with_unused(main: Table, tables: Mapping[str, Table], no_label: tuple[str, ...]) -> Table:
@@ -148,6 +172,7 @@ def make(tables: Tables, data: DataSpec, *, seed: int) -> Parts:
         split_seed=data.split_seed,
         unlabelled=tables.unlabelled,
         test=tables.test,
+        test_split=data.test_split,
         duplicates=data.duplicates,
     )
     _refuse_small_test(parts, data)

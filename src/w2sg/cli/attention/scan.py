@@ -8,8 +8,6 @@ from w2sg._seeds import child_seed
 LONGEST = 128  # tokens of a text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from w2sg.train.policies import RateGrid
 
 
@@ -25,27 +23,23 @@ def run_scan(
     quiet: bool,
 ) -> "RateGrid":
     """Return held-out accuracy over pairs of rates on the rows of a file."""
+    from w2sg.data.label_column import NO_LABEL
+    from w2sg.data.sources import read_table
     from w2sg.models.backbone import load_classifier, longest
     from w2sg.models.inputs import check_tokens
     from w2sg.train.policies.scan import Encoded, ratio_scan
 
     if seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {seeds}")
-    if not data.is_file():
-        raise ValueError(f"there is no file {data}")
-    frame = _frame(data)
-    if missing := {"text", "label"} - set(frame.columns):
-        raise ValueError(
-            f"{data} lacks the columns {sorted(missing)}; it has {list(frame.columns)}"
-        )
-    frame = (
-        frame.dropna(subset=["text", "label"])
-        .sample(frac=1.0, random_state=child_seed(0, "rows"))
-        .head(rows)
-    )
-    names = sorted(frame["label"].unique().tolist())
+    table = read_table(path=data, text="text", label="label", argument="--ratio-scan")
+    labelled = table.frame[table.frame["label"] != NO_LABEL]
+    frame = labelled.sample(frac=1.0, random_state=child_seed(0, "rows")).head(rows)
+    names = sorted(set(frame["label"]))
     if len(names) < 2 or len(frame) < 8:
-        raise ValueError(f"{data} needs two labels and 8 rows, it has {len(names)}, {len(frame)}")
+        raise ValueError(
+            f"--ratio-scan={str(data)!r} needs two labels and 8 rows, it has {len(names)} and "
+            f"{len(frame)}"
+        )
     import torch
 
     label_names = [str(name) for name in names]
@@ -78,14 +72,6 @@ def run_scan(
         build, *parts, lr_q=_rates("--lr-q", lr_q), lr_v=_rates("--lr-v", lr_v),
         seeds=range(seeds), epochs=epochs, progress=progress,
     )  # fmt: skip
-
-
-def _frame(data: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    if data.suffix in (".jsonl", ".json"):
-        return pd.read_json(data, lines=True)
-    return pd.read_parquet(data) if data.suffix == ".parquet" else pd.read_csv(data)
 
 
 def _rates(option: str, text: str) -> list[float]:
