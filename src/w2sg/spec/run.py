@@ -1,8 +1,6 @@
-"""The frozen, strict description of a run: every field, its allowed values, its visible default."""
+"""The tables of a run: data, teacher, student, run; `load` validates them."""
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,81 +9,32 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     model_validator,
 )
 
-from w2sg._refusals import sentences
+from w2sg.spec.fields import (
+    Count,
+    Models,
+    Named,
+    NameOrObject,
+    Positive,
+    Rate,
+    Seed,
+    Several,
+    Text,
+    as_tuple,
+    none_if_empty,
+    one_or_several,
+)
+from w2sg.spec.refusals import SpecError, sentences
+from w2sg.spec.toml import read_toml
 
 SPEC_VERSION = 1
 REFERENCES = ("ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed")
 Reference = Literal[
     "ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed"
 ]
-
-
-class SpecError(ValueError):
-    """A spec that cannot be run; the text names field, value, what is allowed and the next step."""
-
-
-@dataclass(frozen=True)
-class Named:
-    """A Python object together with what stands for it in the identity of a result.
-
-    Args:
-        value: A scikit-learn classifier, a loss or a model folder object.
-        name: What the object is called in specs and reports.
-        version: Changes whenever the object would give other numbers. Without name and version
-            nothing that depends on the object is cached.
-
-    >>> Named([1], name="mine", version="1").identity
-    {'name': 'mine', 'version': '1'}
-    """
-
-    value: Any
-    name: str | None = None
-    version: str | None = None
-
-    @property
-    def identity(self) -> dict[str, str | None]:
-        """What enters the key: the name and the version, never the object itself."""
-        return {"name": self.name, "version": self.version}
-
-
-def _wrap(value: Any) -> Any:
-    if isinstance(value, Mapping) and set(value) <= {"name", "version"}:
-        return Named(None, **value)  # as a written spec shows an object that Python was given
-    if value == "" or isinstance(value, bool | int | float | Mapping):
-        raise ValueError("must be a name, or an object given in Python")
-    return value if value is None or isinstance(value, str | Named) else Named(value)
-
-
-def _unwrap(value: Any) -> Any:
-    return value.identity if isinstance(value, Named) else value
-
-
-def _none_if_empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _one_or_several(value: Any) -> Any:
-    """A list of one is that one, so that both have one identity."""
-    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else _tuple(value)
-
-
-NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
-Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(_tuple), Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
-Models = Annotated[tuple[Text, ...], Field(min_length=2)]
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 
 
 class _Table(BaseModel):
@@ -106,7 +55,7 @@ class DataSpec(_Table):
     label: Text = "label"
     id: Text | None = None
     group: Text | None = None
-    split: Annotated[str | None, BeforeValidator(_none_if_empty)] = "split"
+    split: Annotated[str | None, BeforeValidator(none_if_empty)] = "split"
     unlabelled: Text | None = None
     test: Text | None = None
     n_labelled: Count = 500
@@ -132,13 +81,13 @@ class TeacherSpec(_Table):
     estimator: Annotated[
         Several | NameOrObject | None,
         Field(union_mode="left_to_right"),
-        BeforeValidator(_one_or_several),
+        BeforeValidator(one_or_several),
     ] = None
     model: Annotated[
-        Models | Text, Field(union_mode="left_to_right"), BeforeValidator(_one_or_several)
+        Models | Text, Field(union_mode="left_to_right"), BeforeValidator(one_or_several)
     ] = "all-MiniLM-L6-v2"
     layers: Positive | None = None
-    column: Annotated[str | tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    column: Annotated[str | tuple[str, ...], BeforeValidator(as_tuple)] | None = None
     policy: str = "full"
     epochs: Annotated[float, Field(gt=0.0)] | Literal["auto"] = "auto"
     lr: Rate | Literal["auto"] = "auto"
@@ -228,8 +177,8 @@ class StudentSpec(_Table):
 class RunSpec(_Table):
     """Which seeds and references, and where results are kept."""
 
-    seeds: Annotated[tuple[Seed, ...], BeforeValidator(_tuple)] = (0, 1, 2)
-    references: Annotated[tuple[Reference, ...], BeforeValidator(_tuple)] = REFERENCES
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(as_tuple)] = (0, 1, 2)
+    references: Annotated[tuple[Reference, ...], BeforeValidator(as_tuple)] = REFERENCES
     preview: bool = True
     level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     store: Text = ".w2sg"
@@ -288,7 +237,7 @@ def load(
     >>> load({"data": {"bundled": "demo"}, "student": {"epoch": 1}})
     Traceback (most recent call last):
     ...
-    w2sg.spec.SpecError: student.epoch = 1: unknown field; did you mean 'epochs'?
+    w2sg.spec.refusals.SpecError: student.epoch = 1: unknown field; did you mean 'epochs'?
     """
     tables = read_toml(source) if isinstance(source, str | Path) else _copy(source)
     for dotted, value in (overrides or {}).items():
@@ -303,91 +252,6 @@ def load(
         return Spec.model_validate(tables)
     except ValidationError as error:
         raise SpecError("\n".join(sentences(error, Spec))) from None
-
-
-def read_toml(path: str | Path, what: str = "spec") -> dict[str, Any]:
-    """Return the tables of a TOML file.
-
-    Args:
-        path: Of the file.
-        what: What it is, for the messages.
-
-    Raises:
-        SpecError: The file is not there, cannot be read or is not TOML.
-    """
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        why = "does not exist; give the path of a TOML file"
-    except tomllib.TOMLDecodeError as error:
-        why = f"is not TOML: {error}"
-    except (OSError, UnicodeDecodeError) as error:
-        why = f"cannot be read: {error}"
-    raise SpecError(f"{what} {str(path)!r} {why}")
-
-
-def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
-    """Return ``{"student.epochs": 1}`` from ``["student.epochs=1"]``, values read as TOML.
-
-    A value that is not TOML stands for itself as text, so ``student.loss=reverse_ce`` works.
-
-    Raises:
-        SpecError: A setting has no ``=`` or no dotted name.
-
-    >>> parse_overrides(["student.epochs=1", "student.loss=ce", "run.seeds=[0, 1]"])
-    {'student.epochs': 1, 'student.loss': 'ce', 'run.seeds': [0, 1]}
-    """
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or "." not in name or not all(map(str.strip, name.split("."))):
-            raise SpecError(f"--set {setting!r}: write table.field=value, as in student.epochs=1")
-        try:
-            values[name.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name.strip()] = text.strip()
-    return values
-
-
-def to_toml(spec: Spec) -> str:
-    """Return the spec as TOML with every default written out; `load` of it gives the same spec.
-
-    Fields without a value stand as comments, so that they are visible too. Python objects appear
-    by name and version; such a spec can be read, and shown, but not run again.
-
-    >>> "epochs = 2.0" in to_toml(load({"data": {"bundled": "demo"}}))
-    True
-    """
-    lines = [f"version = {spec.version}"]
-    for table, values in spec.model_dump(mode="json").items():
-        if isinstance(values, dict):
-            lines += ["", f"[{table}]"]
-            fields = Spec.model_fields[table].annotation.model_fields  # pyright: ignore
-            lines += [_assignment(n, value, fields[n].default) for n, value in values.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _assignment(name: str, value: Any, default: Any) -> str:
-    if value is None:
-        return f"# {name} is not set" if default is None else f'{name} = ""'
-    return f"{name} = {_toml(value)}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, dict):
-        parts = [f"{key} = {_toml(part)}" for key, part in value.items() if part is not None]
-        return f"{{ {', '.join(parts)} }}"
-    escaped = "".join(
-        f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c
-        for c in str(value)
-    )
-    return f'"{escaped}"'
 
 
 def _copy(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,10 @@ SAID = {
 OF_SWEEPS = ("grid", "variants")
 
 
+class SpecError(ValueError):
+    """A spec that cannot be run; the text names field, value, what is allowed and the next step."""
+
+
 def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return a sentence per field that was refused: the value, what is allowed, the nearest name.
 

@@ -1,0 +1,21 @@
+"""The frozen, strict description of a run: every field, its allowed values, its visible default."""
+
+from w2sg.spec.fields import Named
+from w2sg.spec.refusals import SpecError
+from w2sg.spec.run import REFERENCES, DataSpec, RunSpec, Spec, StudentSpec, TeacherSpec, load
+from w2sg.spec.toml import parse_overrides, read_toml, to_toml
+
+__all__ = [
+    "REFERENCES",
+    "DataSpec",
+    "Named",
+    "RunSpec",
+    "Spec",
+    "SpecError",
+    "StudentSpec",
+    "TeacherSpec",
+    "load",
+    "parse_overrides",
+    "read_toml",
+    "to_toml",
+]
