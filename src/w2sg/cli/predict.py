@@ -39,10 +39,10 @@ def predict(
         Column of the second texts, as in the run by default.
     """
     import pandas as pd
-    from rich.console import Console
     from rich.progress import Progress
 
     from w2sg.api import open_result
+    from w2sg.cli.output import terminal
     from w2sg.data.sources import BUNDLED, iterate_rows
     from w2sg.models.backbone import encode
     from w2sg.train.finetune import predict as ask
@@ -62,7 +62,7 @@ def predict(
     )
     precision = stored.outcome.of_role(f"student/{spec.run.seeds[0]}").manifest.body["spec"]
     n_rows = n_blank = n_truncated = 0
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     with _Writer(out) as writer, Progress(console=console, transient=True) as bar:
         task = bar.add_task("labelling", total=None)
         for chunk in chunks:

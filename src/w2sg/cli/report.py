@@ -33,6 +33,11 @@ def report(
         swept = open_sweep(result, parse_overrides(set))
         print(swept.report(out or swept.folder / "report.html"))
         return 0
+    if set:
+        raise ValueError(
+            f"--set {set[0]} would change nothing: {str(result)!r} is no sweep, and a run stays as "
+            "it was run"
+        )
     stored = open_result(result)
     print(stored.report(out or stored.folder / "report.html"))
     return 0

@@ -1,11 +1,10 @@
-"""What stands for a model or a Python object in a key; what names no loss and no policy."""
+"""What stands for a model or a Python object in a key; what names no loss."""
 
 import uuid
 import warnings
 
 from w2sg import losses
 from w2sg.spec import Named, Spec
-from w2sg.train.projections.select import parse_roles
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:
@@ -17,20 +16,21 @@ def model_identity(*models: str) -> dict[str, str | list[str]]:
 
 
 def refuse_unknown(spec: Spec) -> None:
-    """Refuse what names no loss and no policy, before anything is read or computed.
+    """Refuse what names no loss, before anything is read or computed.
 
     Raises:
-        ValueError: There is no such loss or policy.
+        ValueError: There is no such loss.
     """
     if isinstance(spec.student.loss, str):
-        losses.get(spec.student.loss)
+        try:
+            losses.get(spec.student.loss)
+        except ValueError as error:
+            raise ValueError(f"student.loss = {spec.student.loss!r}: {error}") from None
     elif not isinstance(given := spec.student.loss.value, losses.Loss | None):
         raise ValueError(
             f"student.loss must be a name or a w2sg.losses.Loss, got {type(given).__name__}; "
             "w2sg.losses.Loss makes one of a function of logits, targets and context"
         )
-    for policy in (spec.student.policy, spec.teacher.policy):
-        parse_roles(policy)
 
 
 def object_identity(name: str, value: Named) -> dict[str, str | None]:

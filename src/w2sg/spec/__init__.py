@@ -1,7 +1,8 @@
 """The frozen, strict description of a run: every field, its allowed values, its visible default."""
 
 from w2sg.spec.fields import Named
-from w2sg.spec.refusals import SpecError
+from w2sg.spec.ignored import note_unused, refuse_ignored
+from w2sg.spec.refusals import SpecError, SpecNote
 from w2sg.spec.run import REFERENCES, DataSpec, RunSpec, Spec, StudentSpec, TeacherSpec, load
 from w2sg.spec.toml import parse_overrides, read_toml, to_toml
 
@@ -12,10 +13,13 @@ __all__ = [
     "RunSpec",
     "Spec",
     "SpecError",
+    "SpecNote",
     "StudentSpec",
     "TeacherSpec",
     "load",
+    "note_unused",
     "parse_overrides",
     "read_toml",
+    "refuse_ignored",
     "to_toml",
 ]

@@ -1,10 +1,13 @@
 """Types of fields: names and Python objects, lists, seeds, counts and rates."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+STORED = {"stored": True}  # context of a validation that only reopens what was run before
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,20 @@ class Named:
 def _wrap(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) <= {"name", "version"}:
         return Named(None, **value)  # as a written spec shows an object that Python was given
-    if value == "" or isinstance(value, bool | int | float | Mapping):
+    if value is None or value == "" or isinstance(value, bool | int | float | Mapping):
         raise ValueError("must be a name, or an object given in Python")
-    return value if value is None or isinstance(value, str | Named) else Named(value)
+    value = _path_as_text(value)
+    if isinstance(value, str):
+        _without_null(value)
+    return value if isinstance(value, str | Named) else Named(value)
 
 
 def _unwrap(value: Any) -> Any:
     return value.identity if isinstance(value, Named) else value
+
+
+def _path_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, os.PathLike) else value
 
 
 def none_if_empty(value: Any) -> Any:
@@ -58,11 +68,48 @@ def one_or_several(value: Any) -> Any:
     return value[0] if isinstance(value, list | tuple) and len(value) == 1 else as_tuple(value)
 
 
+def at_most(limit: float, why: str = "") -> AfterValidator:
+    """An upper bound on what is to be run; a stored result that exceeds it can still be opened."""
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        size = len(value) if isinstance(value, tuple) else value
+        if size > limit and not (info.context or {}).get("stored"):
+            of = " entries" if isinstance(value, tuple) else ""
+            raise ValueError(f"must be at most {limit:,}{of}{why and f': {why}'}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _without_null(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must be a text without null characters")
+    return value
+
+
+def _policy(value: str) -> str:
+    if value in ("full", "head", "gate"):
+        return value
+    if not value or not set(value) <= set("qkvo") or len(set(value)) < len(value):
+        raise ValueError(
+            "must be 'full', 'head', or letters of q, k, v, o, each once, such as 'qv'"
+        )
+    return value
+
+
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
-Several = Annotated[tuple[NameOrObject, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-Text = Annotated[str, Field(min_length=1)]
-Models = Annotated[tuple[Text, ...], Field(min_length=2)]
+Several = Annotated[
+    tuple[NameOrObject, ...], BeforeValidator(as_tuple), Field(min_length=1), at_most(100)
+]
+Text = Annotated[
+    str, Field(min_length=1), AfterValidator(_without_null), BeforeValidator(_path_as_text)
+]
+Models = Annotated[tuple[Text, ...], Field(min_length=2), at_most(100)]
+Policy = Annotated[str, AfterValidator(_policy)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+Rows = Annotated[int, at_most(10**9)]
+Steps = Annotated[int, Field(ge=0), at_most(10**6)]
+Batch = Annotated[int, Field(ge=1), at_most(10**6)]
+Folds = Annotated[int, at_most(1000)]
+Epochs = Annotated[float, Field(gt=0.0), at_most(10_000)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]

@@ -10,24 +10,32 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
 from w2sg.spec.fields import (
-    Count,
+    STORED,
+    Batch,
+    Epochs,
+    Folds,
     Models,
     Named,
     NameOrObject,
-    Positive,
+    Policy,
     Rate,
+    Rows,
     Seed,
     Several,
+    Steps,
     Text,
     as_tuple,
+    at_most,
     none_if_empty,
     one_or_several,
 )
-from w2sg.spec.refusals import SpecError, sentences
+from w2sg.spec.ignored import refuse_ignored
+from w2sg.spec.refusals import TOO_DEEP, SpecError, refuse_other_types, sentences
 from w2sg.spec.toml import read_toml
 
 SPEC_VERSION = 1
@@ -58,9 +66,9 @@ class DataSpec(_Table):
     split: Annotated[str | None, BeforeValidator(none_if_empty)] = "split"
     unlabelled: Text | None = None
     test: Text | None = None
-    n_labelled: Count = 500
-    n_unlabelled: Positive = 2000
-    n_test: Positive = 1000
+    n_labelled: Annotated[Rows, Field(ge=0)] = 500
+    n_unlabelled: Annotated[Rows, Field(ge=1)] = 2000
+    n_test: Annotated[Rows, Field(ge=2)] = 1000  # of one row there is no interval
     split_seed: Seed = 0
     duplicates: Literal["report", "drop"] = "report"
 
@@ -86,17 +94,17 @@ class TeacherSpec(_Table):
     model: Annotated[
         Models | Text, Field(union_mode="left_to_right"), BeforeValidator(one_or_several)
     ] = "all-MiniLM-L6-v2"
-    layers: Positive | None = None
+    layers: Annotated[int, Field(ge=1), at_most(10_000)] | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(as_tuple)] | None = None
-    policy: str = "full"
-    epochs: Annotated[float, Field(gt=0.0)] | Literal["auto"] = "auto"
+    policy: Policy = "full"
+    epochs: Epochs | Literal["auto"] = "auto"
     lr: Rate | Literal["auto"] = "auto"
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[Folds, Field(ge=2)] = 5
     labels: Literal["soft", "hard"] = "soft"
-    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    temperature: Annotated[float, Field(gt=0.0), at_most(10**6)] = 1.0
     shrink: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    cross_fit: Annotated[int, Field(ge=0)] = 0
-    members: Positive = 1
+    cross_fit: Annotated[Folds, Field(ge=0)] = 0
+    members: Annotated[int, Field(ge=1), at_most(1000)] = 1
     combine: Literal["dual", "primal"] = "dual"
     bootstrap: bool = True
 
@@ -154,33 +162,37 @@ class StudentSpec(_Table):
     """
 
     model: NameOrObject = "all-MiniLM-L6-v2"
-    policy: str = "qv"
-    method: str = "full"
+    policy: Policy = "qv"
+    method: Literal["full", "lora", "rslora", "dora", "pissa", "olora", "ia3"] = "full"
     loss: NameOrObject = "ce"
     labelled: Literal["none", "after", "mixed"] = "none"
-    epochs: Annotated[float, Field(gt=0.0)] = 2.0
-    min_steps: Count = 120
+    epochs: Epochs = 2.0
+    min_steps: Steps = 120
     lr: Rate | Literal["auto"] = "auto"
     lr_head: Rate | Literal["auto"] = "auto"
-    ratio: Annotated[float, Field(gt=0.0)] = 1.0
-    batch_size: Positive = 32
-    micro_batch_size: Positive = 32
-    max_length: Annotated[int, Field(ge=8)] = 256
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    ratio: Annotated[float, Field(gt=0.0), at_most(10**6)] = 1.0
+    batch_size: Batch = 32
+    micro_batch_size: Batch = 32
+    max_length: Annotated[int, Field(ge=8), at_most(10**6)] = 256
+    weight_decay: Annotated[float, Field(ge=0.0), at_most(100)] = 0.01
     warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     max_grad_norm: Annotated[float, Field(gt=0.0)] = 1.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    early_stopping: Count = 0
+    early_stopping: Steps = 0
     held_out: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
 
 
 class RunSpec(_Table):
     """Which seeds and references, and where results are kept."""
 
-    seeds: Annotated[tuple[Seed, ...], BeforeValidator(as_tuple)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], BeforeValidator(as_tuple), at_most(1000)] = (0, 1, 2)
     references: Annotated[tuple[Reference, ...], BeforeValidator(as_tuple)] = REFERENCES
     preview: bool = True
-    level: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    level: Annotated[
+        float,
+        Field(gt=0.5, lt=1.0),
+        at_most(0.995, "an interval needs 10 of its 4,000 bootstrap samples in each tail"),
+    ] = 0.95
     store: Text = ".w2sg"
 
     @model_validator(mode="after")
@@ -194,6 +206,12 @@ class RunSpec(_Table):
         return self
 
 
+def _spec_version(value: Any) -> Any:
+    if type(value) is not int:  # true is 1 to Python, and 1.0 too
+        raise ValueError(f"must be {SPEC_VERSION}")
+    return value
+
+
 class Spec(_Table):
     """A whole run: data, teacher, student, run."""
 
@@ -201,7 +219,17 @@ class Spec(_Table):
     teacher: TeacherSpec = TeacherSpec()
     student: StudentSpec = StudentSpec()
     run: RunSpec = RunSpec()
-    version: Literal[1] = SPEC_VERSION
+    version: Annotated[Literal[1], BeforeValidator(_spec_version)] = SPEC_VERSION
+
+    @model_validator(mode="after")
+    def _folds_fit(self, info: ValidationInfo) -> "Spec":
+        folds, n = self.teacher.cross_fit, self.data.n_labelled
+        if folds > n // 2 and n and not (info.context or {}).get("stored"):
+            raise ValueError(
+                f"teacher.cross_fit = {folds} needs two labelled rows for each fold, but "
+                f"data.n_labelled = {n}; set it to at most {n // 2}, or 0 for off"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_are_there(self) -> "Spec":
@@ -220,17 +248,22 @@ class Spec(_Table):
 
 
 def load(
-    source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    stored: bool = False,
 ) -> Spec:
     """Return a validated spec from a TOML file or a mapping, with dotted overrides on top.
 
     Args:
         source: Path of a TOML file, or a mapping of the same tables.
         overrides: ``{"student.epochs": 1}``; validated like the rest.
+        stored: Whether the spec only reopens what was run before: then fields that change nothing
+            and sizes that would be refused today are taken as they are.
 
     Raises:
         SpecError: The file cannot be read or parsed, or a field is unknown, missing, of the wrong
-            type or out of range.
+            type, out of range, or would change nothing.
 
     >>> load({"data": {"bundled": "demo"}}, {"student.epochs": 1}).student.epochs
     1.0
@@ -239,19 +272,39 @@ def load(
     ...
     w2sg.spec.refusals.SpecError: student.epoch = 1: unknown field; did you mean 'epochs'?
     """
-    tables = read_toml(source) if isinstance(source, str | Path) else _copy(source)
-    for dotted, value in (overrides or {}).items():
-        *parents, last = dotted.split(".")
-        table = tables
-        for depth, part in enumerate(parents):
-            table = table.setdefault(part, {})
-            if not isinstance(table, dict):
-                raise SpecError(f"{'.'.join(parents[: depth + 1])} is not a table; see {dotted!r}")
-        table[last] = value
+    spec = validated(source, overrides, stored=stored)
+    if not stored:
+        refuse_ignored(spec)
+    return spec
+
+
+def validated(
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    stored: bool = False,
+) -> Spec:
+    """Return a spec as `load` does, fields that change nothing included."""
+    refuse_other_types(source, overrides)
     try:
-        return Spec.model_validate(tables)
+        tables = _copy(read_toml(source) if isinstance(source, str | Path) else source)
+        for dotted, value in (overrides or {}).items():
+            _override(tables, dotted, _copy(value) if isinstance(value, Mapping) else value)
+        return Spec.model_validate(tables, context=STORED if stored else None)
     except ValidationError as error:
         raise SpecError("\n".join(sentences(error, Spec))) from None
+    except RecursionError:
+        raise SpecError(TOO_DEEP.format(what="the spec")) from None
+
+
+def _override(tables: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    table = tables
+    for depth, part in enumerate(parents):
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise SpecError(f"{'.'.join(parents[: depth + 1])} is not a table; see {dotted!r}")
+    table[last] = value
 
 
 def _copy(tables: Mapping[str, Any]) -> dict[str, Any]:

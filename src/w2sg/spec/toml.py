@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2sg.spec.refusals import SpecError
+from w2sg.spec.refusals import TOO_DEEP, SpecError, shortened
 
 if TYPE_CHECKING:
     from w2sg.spec.run import Spec
@@ -20,15 +20,38 @@ def read_toml(path: str | Path, what: str = "spec") -> dict[str, Any]:
     Raises:
         SpecError: The file is not there, cannot be read or is not TOML.
     """
+    file = Path(path)
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        if not str(path):
+            why = "is empty; give the path of a TOML file"
+        elif file.is_dir():
+            why = "is a folder; give the path of a TOML file"
+        elif file.exists() and not file.is_file():  # reading it may never end
+            why = "is a pipe or a device; give the path of a TOML file"
+        else:
+            return _parsed(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         why = "does not exist; give the path of a TOML file"
     except tomllib.TOMLDecodeError as error:
         why = f"is not TOML: {error}"
-    except (OSError, UnicodeDecodeError) as error:
-        why = f"cannot be read: {error}"
-    raise SpecError(f"{what} {str(path)!r} {why}")
+    except UnicodeDecodeError as error:
+        why = f"cannot be read: byte {error.start} is not UTF-8; save the file as UTF-8"
+    except RecursionError:
+        raise SpecError(TOO_DEEP.format(what=f"{what} {str(path)!r}")) from None
+    except OSError as error:
+        why = f"cannot be read: {error.strerror or error}"
+    except ValueError:  # what Python says of a null character
+        why = "is no path of a file; give the path of a TOML file"
+    raise SpecError(f"{what} {shortened(str(path))} {why}")
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # numbers of more than 4,300 digits
+        raise tomllib.TOMLDecodeError("a number has too many digits") from None
 
 
 def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
@@ -37,7 +60,8 @@ def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
     A value that is not TOML stands for itself as text, so ``student.loss=reverse_ce`` works.
 
     Raises:
-        SpecError: A setting has no ``=`` or no dotted name.
+        SpecError: A setting has no ``=`` or no dotted name, holds more than one value, is nested
+            too deeply, or sets a field again.
 
     >>> parse_overrides(["student.epochs=1", "student.loss=ce", "run.seeds=[0, 1]"])
     {'student.epochs': 1, 'student.loss': 'ce', 'run.seeds': [0, 1]}
@@ -47,11 +71,25 @@ def parse_overrides(settings: list[str] | tuple[str, ...]) -> dict[str, Any]:
         name, equals, text = setting.partition("=")
         if not equals or "." not in name or not all(map(str.strip, name.split("."))):
             raise SpecError(f"--set {setting!r}: write table.field=value, as in student.epochs=1")
-        try:
-            values[name.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name.strip()] = text.strip()
+        name = ".".join(part.strip() for part in name.split("."))
+        if name in values:
+            raise SpecError(f"--set {setting!r}: {name} is set twice; keep one of them")
+        values[name] = _value(setting, text)
     return values
+
+
+def _value(setting: str, text: str) -> Any:
+    try:
+        read = _parsed(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+    except RecursionError:
+        raise SpecError(f"--set {setting[:40]!r}…: the value is nested too deeply") from None
+    if set(read) != {"value"}:
+        raise SpecError(
+            f"--set {setting!r}: more than one value; give each field a --set of its own"
+        )
+    return read["value"]
 
 
 def to_toml(spec: "Spec") -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg._seeds import child_seed
+from w2sg.cli.options import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,6 @@ def run_scan(
     from w2sg.models.backbone import ensure_pad_token
     from w2sg.train.policies.scan import Encoded, ratio_scan
 
-    if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, got {seeds}")
     if not data.is_file():
         raise ValueError(f"there is no file {data}")
     frame = _frame(data)
@@ -85,7 +84,7 @@ def _frame(data: Path) -> "pd.DataFrame":
 
 def _rates(option: str, text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
+        return [number(part.strip()) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{option} must be a list such as '1e-4,2e-4', got {text!r}") from None
 
@@ -104,10 +103,11 @@ def scan_record(grid: "RateGrid") -> dict[str, Any]:
 
 def print_scan(grid: "RateGrid") -> None:
     """Print accuracies by rate, and what unequal rates buy."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from w2sg.cli.output import terminal
+
+    console = terminal()
     table = Table(title="Held-out accuracy (= equal rates, > best)")
     table.add_column("lr_q \\ lr_v")
     for v in grid.lr_v:
