@@ -111,4 +111,12 @@ def tables(source: Path, model: Path, store: Path, **changed: dict) -> dict:
             "store": str(store),
         },
     }
-    return {name: {**fields, **changed.get(name, {})} for name, fields in made.items()}
+    made = {name: {**fields, **changed.get(name, {})} for name, fields in made.items()}
+    teacher = made["teacher"]
+    if teacher["kind"] in ("probe", "column") or teacher.get("epochs", "auto") != "auto":
+        teacher.pop("folds")  # which these do not read
+    if not set(made["run"]["references"]) - {"ceiling"} and "labelled" not in made["student"]:
+        made["student"].pop("min_steps")
+    if made["student"]["policy"] == "head":
+        made["student"].pop("lr")
+    return made

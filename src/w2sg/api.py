@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
 from w2sg._paths import expanded, input_files, refuse_overwriting
 from w2sg.data.parts import label_warnings
 from w2sg.diagnostics.ledger import Ledger, MeanTeacher
@@ -15,7 +16,7 @@ from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
 from w2sg.runs.identity import run_id
 from w2sg.runs.store import STARTED, explained, write_atomically, write_json
-from w2sg.spec import Spec, load, to_toml
+from w2sg.spec import Spec, SpecError, load, note_unused, refuse_ignored, to_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,7 @@ class Result:
         """Write the page and return its path."""
         from w2sg.report import render
 
-        target = self._writable(path, "the page", ".html")
+        target = self._writable(as_path("path", path), "the page", ".html")
         write_atomically(target, render(self.outcome, self.forecast, self.explanation))
         return target
 
@@ -163,6 +164,8 @@ class Result:
         """
         from w2sg.runs.explain import explain
 
+        as_flag("untrained", untrained)
+        check_callable("watch", watch)
         found = explain(self.outcome, untrained=untrained, watch=watch)
         _write_beside(self.folder / "explanation.json", asdict(found))
         return found
@@ -185,7 +188,7 @@ class Result:
         """
         from w2sg.report import model_card
 
-        target = self._writable(folder, "the folder of the model")
+        target = self._writable(as_path("folder", folder), "the folder of the model")
         if target.exists() and not target.is_dir():
             raise ValueError(f"the folder of the model {str(folder)!r} is a file; give a folder")
         if target.is_dir() and any(target.iterdir()) and not (target / "config.json").is_file():
@@ -209,11 +212,11 @@ class Result:
         from w2sg.runs.resolve import settings_of
         from w2sg.stages import strong_student
 
-        arm = arm or self.best_arm()
+        arm = self.best_arm() if arm is None else arm
         seed = self.spec.run.seeds[0] if seed is None else seed
         role = f"{arm}/{seed}"
         trained = [arm for arm in self.facts["arms"] if arm != "teacher"]
-        if arm not in trained or seed not in self.spec.run.seeds:
+        if arm not in trained or isinstance(seed, bool) or seed not in self.spec.run.seeds:
             raise ValueError(
                 f"there is no {arm!r} of seed {seed}; arms: {', '.join(trained)}; seeds: "
                 f"{list(self.spec.run.seeds)}"
@@ -261,21 +264,39 @@ def run(
         ValueError: The data cannot be used.
         RunFailed: A stage failed; the others are kept.
     """
-    if isinstance(spec, Spec) and overrides:
-        raise ValueError("overrides are for a file or a mapping; this spec is already validated")
-    checked = spec if isinstance(spec, Spec) else load(spec, overrides)
-    checked = with_stored_model(checked)
+    check_callable("watch", watch)
     outcome = execute(
-        checked,
+        with_stored_model(as_spec(spec, overrides)),
         watch=watch,
-        loggers=loggers,
-        processes_per_training=processes_per_training,
-        checkpoint_seconds=checkpoint_seconds,
+        loggers=as_names("loggers", loggers),
+        processes_per_training=as_whole("processes_per_training", processes_per_training, low=1),
+        checkpoint_seconds=as_number("checkpoint_seconds", checkpoint_seconds, zero=True),
     )
     with explained(outcome.store.root):
         result = keep(outcome)
         result.report(result.folder / "report.html")
     return result
+
+
+def as_spec(
+    spec: str | Path | Mapping[str, Any] | Spec, overrides: Mapping[str, Any] | None
+) -> Spec:
+    """Return the spec of a file or a mapping, or one that is validated already.
+
+    Raises:
+        SpecError: The spec is wrong, or it is validated and there are overrides.
+
+    Warns:
+        SpecNote: What of it has no effect.
+    """
+    if not isinstance(spec, Spec):
+        spec = load(spec, overrides)
+    elif overrides:
+        raise SpecError("overrides are for a file or a mapping; this spec is already validated")
+    else:
+        refuse_ignored(spec)  # it may be that of a stored result, which was opened as it was
+    note_unused(spec)
+    return spec
 
 
 def keep(outcome: Outcome) -> Result:
@@ -315,7 +336,8 @@ def preflight(
     from w2sg.report.forecast_page import render_forecast
     from w2sg.runs.preflight import preflight as forecast_run
 
-    checked = with_stored_model(spec if isinstance(spec, Spec) else load(spec, overrides))
+    check_callable("watch", watch)
+    checked = with_stored_model(as_spec(spec, overrides))
     found = forecast_run(checked, watch=watch)
     folder = preflight_folder(checked)
     folder.mkdir(parents=True, exist_ok=True)
@@ -341,13 +363,13 @@ def open_result(folder: str | Path) -> Result:
     """
     from w2sg.runs.reopen import reopen
 
-    folder = expanded(folder, "the result")
+    folder = expanded(as_path("folder", folder), "the result")
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "result.json").is_file():
         raise ValueError(
             f"{str(folder)!r} holds no finished run; a result folder is what `w2sg run` prints"
         )
-    return Result(reopen(load(folder / "spec.toml"), folder), folder)
+    return Result(reopen(load(folder / "spec.toml", stored=True), folder), folder)
 
 
 def _write_beside(path: Path, content: Mapping[str, Any]) -> None:

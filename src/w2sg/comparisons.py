@@ -48,7 +48,10 @@ def by_axis(result: SweepResult, axis: str, reference: str | None = None) -> Axi
     record = result.record
     if axis not in record.columns:
         raise ValueError(f"--by {axis!r}: the sweep varies {', '.join(record.columns)}")
+    # what a variant changes is not a setting of its own beside the variant
     others = [key for key in record.columns if key != axis]
+    if axis == "variant":
+        others = [key for key in others if key in record.axes]
     groups: dict[tuple[str, ...], dict[str, int]] = {}
     values: dict[str, None] = {}
     for number, cell in enumerate(record.cells):

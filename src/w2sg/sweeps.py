@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
 from w2sg.api import keep, run_id, with_stored_model
 from w2sg.runs import together
 from w2sg.runs.checks import refuse_unusable
@@ -25,6 +26,7 @@ from w2sg.runs.sweep_record import (
     write_record,
 )
 from w2sg.runs.sweep_spec import SweepSpec, load_sweep, shown
+from w2sg.spec import SpecError
 from w2sg.sweep_results import SweepResult
 from w2sg.train.loggers import check as check_loggers
 
@@ -154,8 +156,25 @@ def run_sweep(
         checkpoint_seconds: Time between two checkpoints of a training.
         planned: Called when the plan is made, before anything is computed.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
+    as_whole("workers", workers, low=1)
+    as_whole("processes_per_training", processes_per_training, low=1)
+    as_flag("retry_failed", retry_failed)
+    as_number("checkpoint_seconds", checkpoint_seconds, zero=True)
+    if stage_timeout is not None:
+        as_number("stage_timeout", stage_timeout)
+    for name, function in (("watch", watch), ("planned", planned)):
+        check_callable(name, function)
+    if launcher is not None and not hasattr(launcher, "slots"):
+        raise ValueError(
+            "launcher must be an object that computes stages, such as w2sg.runs.launch.ray.Ray(), "
+            f"got {launcher!r}"
+        )
+    if launcher is not None and workers != 1:
+        raise ValueError(
+            f"workers = {workers} would change nothing: {type(launcher).__name__} computes the "
+            "stages elsewhere; leave out one of workers and launcher"
+        )
+    loggers = as_names("loggers", loggers)
     check_loggers(loggers)
     together.refuse_outer_launch()
     if launcher is None:  # elsewhere there may be more of them than here
@@ -231,6 +250,7 @@ def dry_run(
         overrides: Dotted fields of every cell.
         target: Difference in accuracy between two cells that the advised seeds should show.
     """
+    as_number("target", target)
     checked = checked_sweep(spec, overrides)
     prepared = prepare(checked, watch=lambda _: None, write=False)
     store = Store(checked.store)
@@ -254,26 +274,32 @@ def open_sweep(spec: str | Path, overrides: Mapping[str, Any] | None = None) -> 
         overrides: As the sweep was run with.
 
     Raises:
-        ValueError: There is no such sweep in the store.
+        ValueError: There is no such sweep in the store, or overrides are given for a folder.
     """
-    folder = Path(spec)
+    folder = as_path("spec", spec)
     if not folder.is_dir():
-        folder = sweep_folder(checked_sweep(spec, overrides, keep_models=False))
+        folder = sweep_folder(load_sweep(spec, overrides, stored=True))
+    elif overrides:
+        raise ValueError(
+            f"{next(iter(overrides))} is set for the folder of a sweep, which is stored as it was "
+            "run; leave it out, or give the sweep's TOML file"
+        )
     return SweepResult(read_record(folder), folder, Store(folder.parent.parent))
 
 
 def checked_sweep(
-    spec: str | Path | Mapping[str, Any] | SweepSpec,
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    keep_models: bool = True,
+    spec: str | Path | Mapping[str, Any] | SweepSpec, overrides: Mapping[str, Any] | None = None
 ) -> SweepSpec:
-    """Return a validated sweep, models given as objects saved beside the results."""
+    """Return a validated sweep, models given as objects saved beside the results.
+
+    Raises:
+        SpecError: The spec is wrong, or it is validated and there are overrides.
+    """
     if isinstance(spec, SweepSpec):
+        if overrides:
+            raise SpecError("overrides are for a file or a mapping; this sweep is validated")
         return spec
     checked = load_sweep(spec, overrides)
-    if not keep_models:
-        return checked
     cells = tuple(replace(cell, spec=with_stored_model(cell.spec)) for cell in checked.cells)
     return replace(checked, cells=cells)
 

@@ -61,7 +61,7 @@ REFUSED = {
     "too few rows": ({"data.n_labelled": 5000}, "n_labelled=5000 is more than there are: 190"),
     "unknown model": ({"student.model": "/no/where"}, "model '/no/where' is not known"),
     "unknown loss": ({"student.loss": "revrse_ce"}, "reverse_ce"),
-    "unknown policy": ({"student.policy": "qz"}, "roles must be"),
+    "unknown policy": ({"student.policy": "qz"}, "student.policy = .qz.: must be"),
     "unknown column of labels": (
         {"teacher.kind": "column", "teacher.column": "labl"},
         "teacher.column='labl' is not a column of data.path=.*mean 'label'",

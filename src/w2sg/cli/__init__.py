@@ -1,16 +1,19 @@
 """The command line: each command is a module of this package, loaded when it is called."""
 
 import sys
+import warnings
 from io import TextIOWrapper
 from pathlib import Path
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from w2sg._version import __version__
+from w2sg.cli.options import strict
 
 app = App(
     name="w2sg",
     version=__version__,
+    default_parameter=Parameter(converter=strict),
     suppress_keyboard_interrupt=False,  # `main` tells what is kept
     help="Weak-to-strong generalization: train a strong student on a weak teacher's labels.",
 )
@@ -40,7 +43,9 @@ for _name, (_target, _help) in COMMANDS.items():
 
 def main() -> None:
     """Run the command line and leave with its exit status: 0, 1 failed, 2 refused, 130 stopped."""
-    from w2sg.cli.errors import explained
+    from w2sg.cli.errors import explained, show_warning
+
+    warnings.showwarning = show_warning
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

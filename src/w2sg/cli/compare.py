@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
+from w2sg.cli.output import terminal
 from w2sg.cli.sweep import cells_tables
 
 
@@ -41,6 +41,8 @@ def compare(
     as_json
         Print JSON instead of tables.
     """
+    if against is not None and by is None:
+        raise ValueError(f"--against {against!r} would change nothing without --by")
     import pandas as pd
 
     from w2sg.comparisons import by_axis, restricted
@@ -61,7 +63,7 @@ def compare(
         values = rows.astype(object).where(rows.notna(), None).to_dict("records")
         print(json.dumps(values, indent=2, allow_nan=False))
         return 0 if result.finished else 1
-    console = Console(highlight=False)
+    console = terminal()
     if compared is None:
         for table in cells_tables(tuple(result.record.axes), frame):
             console.print(table)
@@ -71,7 +73,6 @@ def compare(
             f"Students by {by}, averaged over {compared.n_cells} cell"
             f"{'s' * (compared.n_cells > 1)} each, paired by seed and test item; "
             f"{found.reference} has {found.reference_score:.1%}.",
-            markup=False,
         )
         table = Table(by or "", "accuracy", f"minus {found.reference}", "interval", "p (Holm)")
         table.add_column("", overflow="fold")
@@ -86,8 +87,8 @@ def compare(
             )
         console.print(table)
         for note in compared.notes:
-            console.print(note, style="dim", markup=False)
+            console.print(note, style="dim")
     unfinished = sum(m is None for m in result.evaluations())
     if unfinished:
-        console.print(f"{unfinished} cells have no result; `w2sg status` says why", markup=False)
+        console.print(f"{unfinished} cells have no result; `w2sg status` says why")
     return 1 if unfinished else 0

@@ -8,7 +8,8 @@ from zipfile import BadZipFile
 import numpy as np
 from cyclopts import Parameter
 
-from w2sg.cli.output import deliver
+from w2sg.cli.options import refuse_unused, within
+from w2sg.cli.output import deliver, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,9 +74,12 @@ def diagnose(
     from w2sg.diagnostics import correlation_dimension, intrinsic_dimension, representation_gap
 
     try:
+        within("--n-boot", n_boot, 0, 100_000)
         if features is not None:
             if (model_s, model_w, data) != (None, None, None):
                 raise ValueError("give features.npz, or --model-s, --model-w and --data, not both")
+            options = {"text": text, "limit": limit, "cache": cache}
+            refuse_unused(diagnose, options, options, "with features.npz; leave it out")
             strong, weak, labels = _read(features)
         elif model_s is None or model_w is None or data is None:
             raise ValueError("give features.npz, or all of --model-s, --model-w and --data")
@@ -155,8 +159,7 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
     from w2sg.data.files import read_lines
     from w2sg.data.sources import iterate_rows
 
-    if limit < 3:
-        raise ValueError(f"--limit must be at least 3, got {limit}")
+    within("--limit", limit, 3, 10**7)
     if path.suffix.lower() == ".txt":
         texts = read_lines(path, argument="--data")
     else:
@@ -196,10 +199,9 @@ def _model(name: str, texts: list[str]) -> "Callable[[Path | None], np.ndarray]"
 
 
 def _print_tables(record: dict[str, Any], level: float, n_boot: int) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = terminal()
     mean = "mean removed" if record["center"] else "mean kept"
     table = Table(title=f"Dimensions of the features, {record['rows']} rows, {mean}")
     for header in ("", "strong", "weak"):

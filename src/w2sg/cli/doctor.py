@@ -3,8 +3,10 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from w2sg.cli.output import terminal
 
 NEEDS = {
     "theory, diagnostics, statistics": ("numpy", "scipy", "scikit-learn", "matplotlib"),
@@ -18,7 +20,7 @@ NEEDS = {
 
 def doctor() -> int:
     """Show what this machine can do; exit status 1 if fine-tuning cannot work."""
-    console = Console(highlight=False)
+    console = terminal()
     table = Table("for", "package", "version")
     missing: dict[str, list[str]] = {}
     for purpose, packages in NEEDS.items():
@@ -26,7 +28,7 @@ def doctor() -> int:
             found = _version(name)
             if found is None:
                 missing.setdefault(purpose, []).append(name)
-            table.add_row("" if i else purpose, name, found or "[red]missing[/]")
+            table.add_row("" if i else purpose, name, found or Text("missing", "red"))
     console.print(
         f"Python {platform.python_version()} on {platform.system()}, {_cpus()} processors"
     )
@@ -34,7 +36,7 @@ def doctor() -> int:
     if _version("torch") is not None:
         console.print(_device())
     for purpose, names in missing.items():
-        console.print(f"[yellow]missing for {purpose}:[/] pip install {' '.join(names)}")
+        console.print(Text(f"missing for {purpose}: ", "yellow") + f"pip install {' '.join(names)}")
     return 1 if any("fine-tuning" in purpose for purpose in missing) else 0
 
 

@@ -1,10 +1,12 @@
 """From an exception to one clear message and an exit status."""
 
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 FAILED, REFUSED, STOPPED = 1, 2, 130
+_python_shows = warnings.showwarning
 
 
 def explained(command: Callable[[], Any]) -> int:
@@ -35,6 +37,17 @@ def explained(command: Callable[[], Any]) -> int:
     return answer if isinstance(answer, int) else 0
 
 
+def show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Print a note on a spec as a message; other warnings as Python does."""
+    from w2sg.spec import SpecNote
+
+    if issubclass(category, SpecNote):
+        tell(f"note: {message}")
+    else:
+        _python_shows(message, category, *where, **more)
+
+
 def tell(message: str) -> None:
-    """Print a message to standard error."""
-    print(f"w2sg: {message}", file=sys.stderr)
+    """Print a message to standard error, characters that steer a terminal as their codes."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in message)
+    print(f"w2sg: {shown}", file=sys.stderr)

@@ -33,15 +33,14 @@ def explain(
     as_json
         Print JSON instead of the table.
     """
-    from rich.console import Console
-
     from w2sg.api import open_result
+    from w2sg.cli.output import terminal
     from w2sg.cli.progress import Live
 
     if out is not None and out.suffix not in (".csv", ".html"):
         raise ValueError(f"--out must end in .csv or .html, got {out.name!r}")
     opened = open_result(result)
-    console = Console(highlight=False, stderr=as_json)
+    console = terminal(stderr=as_json)
     with Live(console) as live:
         found = opened.explain(untrained=untrained, watch=live.watch)
     if out is not None and out.suffix == ".csv":
@@ -60,7 +59,7 @@ def explain(
         return 0
     show(found, opened.gain, console)
     if out is not None:
-        console.print(f"wrote {out}", markup=False, soft_wrap=True)
+        console.print(f"wrote {out}", soft_wrap=True)
     return 0
 
 
@@ -85,9 +84,9 @@ def show(found: "Explanation", trained: "Estimate", console: "Console") -> None:
     console.print(table)
     console.print("* decided after Holm's correction. Changes overlap: they do not add up.")
     for control in found.controls:
-        console.print(f"{control.name}: {control.meaning}", markup=False)
+        console.print(f"{control.name}: {control.meaning}")
     if found.note:
-        console.print(f"Here {found.note}.", markup=False)
+        console.print(f"Here {found.note}.")
     console.print(
         f"The trained student gained {_told(trained)} points; the controls speak of heads on "
         "frozen features."
@@ -97,4 +96,4 @@ def show(found: "Explanation", trained: "Estimate", console: "Console") -> None:
 def _told(value: "Estimate") -> str:
     ends = (value.estimate, value.low, value.high)
     middle, low, high = (round(100 * (end or 0.0), 1) + 0.0 for end in ends)
-    return f"{middle:+.1f} \\[{low:.1f}, {high:.1f}]"
+    return f"{middle:+.1f} [{low:.1f}, {high:.1f}]"

@@ -7,6 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from w2sg.cli.output import terminal
+
 
 def gc(
     store: Path = Path(".w2sg"),
@@ -32,7 +34,7 @@ def gc(
     held.require()
     refuse_busy(held)
     found = garbage(held)
-    console = Console(highlight=False)
+    console = terminal()
     if not found.stages and not found.leftovers:
         console.print(f"Nothing to remove; {found.kept} stages are in use.")
         return 0

@@ -10,7 +10,22 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.console import Console
     from rich.table import Table
+
+
+def terminal(**options: Any) -> "Console":
+    """Return a console that prints texts as they are.
+
+    Names of users may hold ``[bold]``, ``[/]`` or ``:smile:``, which rich would take for markup;
+    styles are given by ``style=`` or `rich.text.Text` instead.
+
+    Args:
+        options: Further ones of `rich.console.Console`.
+    """
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, **options)
 
 
 def plain(value: Any) -> Any:
@@ -44,11 +59,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 def print_whole(table: "Table") -> None:
     """Print a table as wide as it needs to be, so that no number is cut short."""
-    from rich.console import Console
-
-    console = Console()
+    console = terminal()
     needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
-    Console(width=max(console.width, needed)).print(table)
+    terminal(width=max(console.width, needed)).print(table)
 
 
 def deliver(

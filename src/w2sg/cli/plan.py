@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from w2sg.cli.options import whole_number
+
 if TYPE_CHECKING:
     from w2sg._arrays import FloatArray
     from w2sg.gain import Plan
@@ -72,7 +74,7 @@ def plan(
 
 def _sizes(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(","))
+        return tuple(whole_number(part.strip()) for part in text.split(","))
     except ValueError:
         raise ValueError(
             f"--n-items must be whole numbers with commas such as 500,1000, got {text!r}"
@@ -95,10 +97,11 @@ def _read(option: str, path: Path) -> "FloatArray":
 
 
 def _print(made: "Plan") -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from w2sg.cli.output import terminal
+
+    console = terminal()
     kind = "paired by seed and item" if made.paired else "not paired by seed"
     console.print(f"To see a difference of {made.target:.4g} with power {made.power:g}, {kind}:")
     table = Table()

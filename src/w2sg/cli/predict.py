@@ -41,11 +41,11 @@ def predict(
         Column of the second texts, as in the run by default.
     """
     import pandas as pd
-    from rich.console import Console
     from rich.progress import Progress
 
     from w2sg._paths import input_files, refuse_overwriting
     from w2sg.api import open_result
+    from w2sg.cli.output import terminal
     from w2sg.data.sources import BUNDLED, iterate_rows
     from w2sg.models.backbone import encode, longest
     from w2sg.train.finetune import predict as ask
@@ -84,7 +84,7 @@ def predict(
     names = list(stored.facts["label_names"])
     precision = stored.outcome.of_role(f"student/{spec.run.seeds[0]}").manifest.body["spec"]
     n_rows = n_blank = n_truncated = 0
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     with _Writer(out) as writer, Progress(console=console, transient=True) as bar:
         task = bar.add_task("labelling", total=total)
         for chunk in iterate_rows(rows, **reading):

@@ -38,17 +38,18 @@ def preflight(
     from w2sg.spec import SpecError, parse_overrides
 
     if record:
+        if spec is not None or set:
+            raise SpecError("--record shows earlier forecasts; leave out the spec and --set")
         return _show_record(as_json)
     overrides = parse_overrides(set)
     if spec is None and not overrides:
         raise SpecError("give a spec, as in `w2sg preflight spec.toml`, or --record")
-    from rich.console import Console
-
     from w2sg.api import preflight as forecast
     from w2sg.api import preflight_folder
+    from w2sg.cli.output import terminal
     from w2sg.cli.progress import Live
 
-    console = Console(highlight=False, stderr=as_json)
+    console = terminal(stderr=as_json)
     with Live(console) as live:
         found = forecast({"data": {}} if spec is None else spec, overrides, watch=live.watch)
     if as_json:
@@ -57,9 +58,7 @@ def preflight(
         print(json.dumps(found.facts, indent=1, allow_nan=False))
         return 0
     show(found, console)
-    console.print(
-        f"page    {preflight_folder(found.spec) / 'preflight.html'}", markup=False, soft_wrap=True
-    )
+    console.print(f"page    {preflight_folder(found.spec) / 'preflight.html'}", soft_wrap=True)
     return 0
 
 
@@ -70,7 +69,7 @@ def show(found: "Preflight", console: "Console") -> None:
     from w2sg.report.forecast_page import way_rows
 
     facts = found.facts
-    console.print(found.verdict, markup=False, style="bold")
+    console.print(found.verdict, style="bold")
     table = Table(title="What a run would show, 90 % prediction intervals", title_justify="left")
     for name in ("", "accuracy, %", "over teacher, points"):
         table.add_column(name, justify="left" if not name else "right")
@@ -92,30 +91,29 @@ def show(found: "Preflight", console: "Console") -> None:
             f", shared {spaces['overlap']:.1f} "
             f"[{spaces['overlap_low']:.1f}, {spaces['overlap_high']:.1f}]"
         )
-    console.print(f"spaces  effective dimensions: {dims}", markup=False)
+    console.print(f"spaces  effective dimensions: {dims}")
     failing = [a["name"] for a in facts["overlay"]["assumptions"] if a["holds"] is False]
-    console.print(f"theory  fails: {'; '.join(failing) if failing else 'nothing'}", markup=False)
+    console.print(f"theory  fails: {'; '.join(failing) if failing else 'nothing'}")
     settings = ", ".join(f"{s['name']} {s['value']}" for s in advice["settings"])
-    console.print(f"advice  {settings}", markup=False)
-    console.print(f"        {advice['worth']}", markup=False)
-    console.print(f"seeds   {advice['seeds_reason']}", markup=False)
+    console.print(f"advice  {settings}")
+    console.print(f"        {advice['worth']}")
+    console.print(f"seeds   {advice['seeds_reason']}")
     if advice["hours"] is not None:
-        console.print(f"hours   {advice['hours']:.2f}: {advice['hours_reason']}", markup=False)
+        console.print(f"hours   {advice['hours']:.2f}: {advice['hours_reason']}")
 
 
 def _told(value: dict[str, Any]) -> str:
     if value["estimate"] is None:
         return "withheld"
     ends = (value[name] for name in ("estimate", "low", "high"))
-    return "{:.1f} \\[{:.1f}, {:.1f}]".format(*(100 * end for end in ends))
+    return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * end for end in ends))
 
 
 def _show_record(as_json: bool) -> int:
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-
+    from w2sg.cli.output import terminal
     from w2sg.forecast.record import packaged_record
     from w2sg.studies.track_record import assess
     from w2sg.studies.track_record.cells import LISTS
@@ -129,11 +127,11 @@ def _show_record(as_json: bool) -> int:
         told = {kind: asdict(assessment) for kind, assessment in found.items()}
         print(json.dumps(told, indent=1, allow_nan=False))
         return 0
-    console = Console(highlight=False)
+    console = terminal()
     for assessment in found.values():
         console.print(_record_table(assessment))
         for line in assessment.lines():
-            console.print(line, markup=False)
+            console.print(line)
     return 0
 
 

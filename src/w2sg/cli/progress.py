@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from w2sg import arms
 
@@ -64,9 +65,9 @@ class Live:
         self.stopping = False
         self.notes = Notes()
         self.bar = Progress(
-            TextColumn("{task.description}", style="cyan"),
+            TextColumn("{task.description}", style="cyan", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             transient=True,
@@ -118,28 +119,26 @@ class Live:
         elif event.state == "done":
             self.bar.update(self.task, visible=False)
             seconds = event.manifest.seconds if event.manifest else 0.0
-            self.say(f"[green]✓[/] {label} [dim]{seconds:.1f} s[/]")
+            self.say(("✓", "green"), f" {label} ", (f"{seconds:.1f} s", "dim"))
             if event.call.stage == "first_answer" and event.manifest:
                 self.first_answer(event.manifest.facts)
         else:
             style = "red" if event.state == "failed" else "yellow"
-            self.console.print(f"[{style}]✗ {label}:[/]", end=" ")
-            self.console.print(event.what, markup=False, highlight=False)
+            self.console.print(Text(f"✗ {label}: ", style) + event.what)
 
     def first_answer(self, facts: dict) -> None:
         """Tell what linear heads on frozen features say, minutes before fine-tuning does."""
         accuracy, gain = facts["accuracy"], facts["gain"]
         parts = [f"{arms.TABLE[arm].short} {value:.1%}" for arm, value in accuracy.items()]
         self.console.print(
-            f"[bold]First answer[/] (linear heads on frozen features, {len(facts['seeds'])} "
-            f"seeds): student − teacher {100 * gain['estimate']:+.1f} points "
-            f"[{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]".replace("[+", r"\[+").replace(
-                "[-", r"\[-"
-            )
+            Text("First answer", "bold")
+            + f" (linear heads on frozen features, {len(facts['seeds'])} seeds): "
+            + f"student − teacher {100 * gain['estimate']:+.1f} points "
+            + f"[{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
         )
-        self.console.print("  " + " · ".join(parts), style="dim", highlight=False)
+        self.console.print("  " + " · ".join(parts), style="dim")
 
-    def say(self, text: str) -> None:
-        """Print a line with the time since the start."""
+    def say(self, *parts: str | tuple[str, str]) -> None:
+        """Print a line with the time since the start; a part is a text, or one with its style."""
         seconds = time.monotonic() - self.started
-        self.console.print(f"[dim]{seconds:6.1f} s[/] {text}", highlight=False)
+        self.console.print(Text.assemble((f"{seconds:6.1f} s ", "dim"), *parts))

@@ -36,6 +36,11 @@ def report(
             refuse_overwriting(out, {"the sweep's spec": result})
         print(swept.report(out or swept.folder / "report.html"))
         return 0
+    if set:
+        raise ValueError(
+            f"--set {set[0]} would change nothing: {str(result)!r} is no sweep, and a run stays as "
+            "it was run"
+        )
     stored = open_result(result)
     if out is not None:
         refuse_overwriting(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from w2sg.cli.output import plain
+from w2sg.cli.output import plain, terminal
 
 if TYPE_CHECKING:
     from w2sg.studies.study import Study
@@ -114,26 +114,25 @@ def _record(title: str, study: "Study", seconds: float) -> dict[str, Any]:
 
 def _print_subjects() -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("subject", "figure", "what it shows", box=SIMPLE_HEAD)
     for subject, target in SUBJECTS.items():
         for name, (_, title) in import_module(target).FIGURES.items():
             table.add_row(subject, name, title)
-    Console().print(table)
+    terminal().print(table)
 
 
 def _print_study(name: str, title: str, study: "Study", seconds: float) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("", "claim", "found", title=f"{name}: {title} ({seconds:.1f} s)", box=SIMPLE_HEAD)
     for claim in study.claims:
-        mark = "[green]holds[/]" if claim.holds else "[red]FAILS[/]"
+        mark = Text("holds", "green") if claim.holds else Text("FAILS", "red")
         table.add_row(mark, claim.statement, claim.found)
-    Console().print(table)
+    terminal().print(table)
 
 
 def _write(out: Path, name: str, study: "Study", record: dict[str, Any]) -> None:

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from w2sg import arms
+from w2sg._arguments import as_number
+from w2sg.cli.options import whole_number, within
+from w2sg.cli.output import terminal
 from w2sg.cli.progress import Live
 from w2sg.gain.verdict import verdict, worded
 
@@ -109,10 +112,15 @@ def run(
     overrides = {name: value for name, value in options.items() if value is not None}
     if seeds is not None:
         overrides["run.seeds"] = _integers(seeds)
-    overrides |= parse_overrides(set)
+    settings = parse_overrides(set)
+    if twice := [name for name in settings if name in overrides]:
+        raise SpecError(f"{twice[0]} is given by an option of its own and by --set; keep one")
+    overrides |= settings
     if spec is None and not overrides:
         raise SpecError("give a spec, as in `w2sg run spec.toml`, or data, as in --data FILE")
-    console = Console(highlight=False)
+    as_number("--checkpoint-minutes", checkpoint_minutes, zero=True)
+    within("--processes-per-training", processes_per_training, 1, 1024)
+    console = terminal()
     with Live(console) as live:
         result = run_spec(
             {"data": {}} if spec is None else spec,
@@ -143,9 +151,9 @@ def show(result: "Result", console: Console) -> None:
     console.print()
     console.print(table)
     for line in answer(result):
-        console.print(line, markup=False)
-    console.print(f"result  {result.folder}", markup=False, soft_wrap=True)
-    console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
+        console.print(line)
+    console.print(f"result  {result.folder}", soft_wrap=True)
+    console.print(f"report  {result.folder / 'report.html'}", soft_wrap=True)
 
 
 def answer(result: "Result") -> list[str]:
@@ -178,6 +186,6 @@ def _integers(text: str) -> list[int]:
     from w2sg.spec import SpecError
 
     try:
-        return [int(part) for part in text.split(",")]
+        return [whole_number(part.strip()) for part in text.split(",")]
     except ValueError:
         raise SpecError(f"--seeds {text!r}: write whole numbers, as in 0,1,2") from None

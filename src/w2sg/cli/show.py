@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.text import Text
+
+from w2sg.cli.output import terminal
 
 if TYPE_CHECKING:
     from w2sg.runs.store import Manifest
@@ -38,7 +41,7 @@ def show(
     if as_json:
         print(json.dumps(vars(manifest), indent=1, sort_keys=True, allow_nan=False))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     _print(console, "stage", f"{manifest.body['stage']}, version {manifest.body['version']}")
     _print(console, "key", manifest.key)
     _print(console, "state", _state(held, manifest))
@@ -53,7 +56,7 @@ def show(
     _mapping(console, "used by", dict(users_of(held, manifest.key)))
     if manifest.error:
         console.print("traceback", style="bold")
-        console.print(manifest.error, markup=False)
+        console.print(manifest.error)
     return 0
 
 
@@ -65,8 +68,8 @@ def _state(store: Any, manifest: "Manifest") -> str:
 
 
 def _print(console: Console, name: str, value: str) -> None:
-    console.print(f"[bold]{name:10}[/]", end=" ")
-    console.print(value, markup=False)
+    console.print(Text(f"{name:10}", "bold"), end=" ")
+    console.print(value)
 
 
 def _mapping(console: Console, title: str, values: dict[str, Any]) -> None:
@@ -75,7 +78,7 @@ def _mapping(console: Console, title: str, values: dict[str, Any]) -> None:
     console.print(title, style="bold")
     width = max(len(name) for name in values)
     for name, value in values.items():
-        console.print(f"  {name:{width}}  {value}", markup=False)
+        console.print(f"  {name:{width}}  {value}")
 
 
 def _short(value: Any) -> str:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
+
+from w2sg.cli.options import within
+from w2sg.cli.output import terminal
 
 
 def status(
@@ -30,6 +32,7 @@ def status(
     from w2sg.runs.sweep_spec import is_sweep
     from w2sg.spec import read_toml
 
+    within("--failures", failures, 0, 10**9)
     if store.is_file() and not is_sweep(store):
         read_toml(store)
         raise ValueError(
@@ -37,10 +40,12 @@ def status(
         )
     if store.is_file() or (store / "sweep.json").is_file():
         return _sweep_status(store, set, failures)
+    if set:
+        raise ValueError(f"--set {set[0]} would change nothing: {str(store)!r} is no sweep")
     held = Store(store)
     held.require()
     manifests = list(held.manifests())
-    console = Console(highlight=False)
+    console = terminal()
     table = Table("stage", "done", "failed", "hours", "MB")
     counts = Counter((m.body["stage"], m.status) for m in manifests)
     for stage in sorted({m.body["stage"] for m in manifests}):
@@ -55,17 +60,17 @@ def status(
         )
     console.print(table)
     for path in sorted((store / "sweeps").glob("*/sweep.json")):
-        console.print(f"sweep {path.parent}", markup=False, soft_wrap=True)
+        console.print(f"sweep {path.parent}", soft_wrap=True)
     runs = sorted((store / "runs").glob("*/result.json"))
     for path in runs:
-        console.print(f"run {path.parent}", markup=False, soft_wrap=True)
+        console.print(f"run {path.parent}", soft_wrap=True)
     failed = [m for m in manifests if m.status == "failed"]
     for manifest in sorted(failed, key=lambda m: -m.started)[:failures]:
         reason = (manifest.error or "").strip().split("\n")[-1]
-        console.print(f"failed {manifest.body['stage']} {manifest.key}: {reason}", markup=False)
+        console.print(f"failed {manifest.body['stage']} {manifest.key}: {reason}")
     unreadable = list(held.unreadable())
     for name, why in unreadable:
-        console.print(f"cannot be read {name}: {why}", markup=False, soft_wrap=True)
+        console.print(f"cannot be read {name}: {why}", soft_wrap=True)
     return 1 if failed or unreadable else 0
 
 
@@ -84,7 +89,7 @@ def _sweep_status(spec: Path, settings: tuple[str, ...], failures: int) -> int:
         n_done, n_failed = states.count("done"), states.count("failed")
         state = "finished" if evaluation else "failed" if n_failed else "open"
         table.add_row(cell.name, f"{n_done}/{len(cell.keys)}", str(n_failed or ""), state)
-    console = Console(highlight=False)
+    console = terminal()
     console.print(table)
     n_done = sum(m is not None and m.status == "done" for m in found.values())
     hours = sum(m.seconds for m in found.values() if m is not None) / 3600
@@ -96,7 +101,7 @@ def _sweep_status(spec: Path, settings: tuple[str, ...], failures: int) -> int:
     for key, manifest in list(failed.items())[:failures]:
         what = manifest.facts["failure"]
         label = record.labels.get(key, manifest.body["stage"])
-        console.print(f"failed {key[:12]} {label}: {what['kind']}: {what['what']}", markup=False)
+        console.print(f"failed {key[:12]} {label}: {what['kind']}: {what['what']}")
     if len(failed) > failures:
         console.print(f"… and {len(failed) - failures} more; --failures shows more")
     return 1 if failed else 0

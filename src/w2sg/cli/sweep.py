@@ -1,16 +1,21 @@
 """`w2sg sweep`: many runs as one plan, and what it will cost before it begins."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from w2sg._arguments import as_number
+from w2sg.cli.options import within
+from w2sg.cli.output import terminal
 from w2sg.cli.sweep_progress import LiveSweep, clock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from w2sg.runs.launch import Launcher
@@ -18,6 +23,15 @@ if TYPE_CHECKING:
     from w2sg.sweeps import DryRun
 
 LAUNCHERS = ("local", "ray", "slurm")
+READERS = {  # option → the launchers that read it
+    "workers": ("local",),
+    "address": ("ray",),
+    "partition": ("slurm",),
+    "gpus_per_training": ("ray", "slurm"),
+    "cpus_per_training": ("ray", "slurm"),
+    "memory_per_training": ("ray", "slurm"),
+    "hours_per_job": ("slurm",),
+}
 SHOWN = 3  # stages that failed alike
 UNITS = {"kl": "nats of cross-entropy", "squared": "squared error"}
 
@@ -34,11 +48,11 @@ def sweep(
     gpus_per_training: float | None = None,
     cpus_per_training: float | None = None,
     memory_per_training: float | None = None,
-    hours_per_job: float = 4.0,
+    hours_per_job: float | None = None,
     retry_failed: Annotated[bool, Parameter(negative="")] = False,
     stage_timeout: float | None = None,
     checkpoint_minutes: float = 5.0,
-    detect: float = 1.0,
+    detect: float | None = None,
     set: Annotated[tuple[str, ...], Parameter(name=["--set"], negative=())] = (),
     log_to: Annotated[tuple[str, ...], Parameter(name=["--log-to"], negative=())] = (),
 ) -> int:
@@ -67,7 +81,7 @@ def sweep(
     memory_per_training
         GB of one training, with Ray and Slurm.
     hours_per_job
-        Longest Slurm job; a longer training goes on from its checkpoint in the next.
+        Longest Slurm job, 4 by default; a longer training goes on from its checkpoint in the next.
     retry_failed
         Compute stages again that failed before.
     stage_timeout
@@ -75,7 +89,8 @@ def sweep(
     checkpoint_minutes
         Time between two checkpoints of a training.
     detect
-        Difference between two cells, in points of accuracy, for the advised seeds.
+        With --dry-run: difference between two cells, in points of accuracy, for the advised
+        seeds; 1 by default.
     set
         Any field of every cell, as in --set student.epochs=1; may be repeated.
     log_to
@@ -86,7 +101,23 @@ def sweep(
 
     if launcher not in LAUNCHERS:
         raise SpecError(f"--launcher {launcher!r}: must be one of {', '.join(LAUNCHERS)}")
-    console = Console(highlight=False)
+    given = {
+        "workers": workers,
+        "address": address,
+        "partition": partition,
+        "gpus_per_training": gpus_per_training,
+        "cpus_per_training": cpus_per_training,
+        "memory_per_training": memory_per_training,
+        "hours_per_job": hours_per_job,
+    }
+    _check_options(given, launcher)
+    as_number("--checkpoint-minutes", checkpoint_minutes, zero=True)
+    if stage_timeout is not None:
+        as_number("--stage-timeout", stage_timeout)
+    within("--processes-per-training", processes_per_training, 1, 1024)
+    if detect is not None and not dry_run:
+        raise SpecError(f"--detect {detect:g} would change nothing without --dry-run")
+    console = terminal()
     overrides = parse_overrides(set)
     n_workers = default_workers(processes_per_training) if workers is None else workers
     cpus = processes_per_training if cpus_per_training is None else cpus_per_training
@@ -97,7 +128,8 @@ def sweep(
             f"{processes_per_training} needs a GPU of its own"
         )
     if dry_run:
-        show_plan(sweeps.dry_run(spec, overrides, target=detect / 100), n_workers, console)
+        target = (1.0 if detect is None else detect) / 100
+        show_plan(sweeps.dry_run(spec, overrides, target=target), n_workers, console)
         return 0
     checked = sweeps.checked_sweep(spec, overrides)
     memory = None if memory_per_training is None else int(memory_per_training * 1e9)
@@ -116,12 +148,12 @@ def sweep(
             cpus=max(1, round(cpus)),
             gpus=round(gpus),
             memory=memory,
-            hours=hours_per_job,
+            hours=4.0 if hours_per_job is None else hours_per_job,
         )
     with LiveSweep(console, checked.store) as live:
         result = sweeps.run_sweep(
             checked,
-            workers=n_workers,
+            workers=n_workers if elsewhere is None else 1,
             launcher=elsewhere,
             retry_failed=retry_failed,
             watch=live.watch,
@@ -133,6 +165,29 @@ def sweep(
         )
     show(result, console)
     return 0 if result.finished else 1
+
+
+def _check_options(given: "Mapping[str, Any]", launcher: str) -> None:
+    """Refuse options that the launcher does not read, and sizes that it cannot have."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        option = "--" + name.replace("_", "-")
+        if launcher not in READERS[name]:
+            others = " or ".join(f"--launcher {one}" for one in READERS[name])
+            raise ValueError(
+                f"{option} {value} would change nothing with --launcher {launcher}: it is for "
+                f"{others}; leave it out"
+            )
+        if isinstance(value, str):
+            continue
+        if name == "workers":
+            within(option, value, 1, 1024)
+        as_number(option, value, zero=name == "gpus_per_training")
+        if launcher == "slurm" and name in ("gpus_per_training", "cpus_per_training"):
+            within(option, value, 0, 1024)
+            if value != round(value):
+                raise ValueError(f"{option} {value:g}: Slurm gives whole ones; fractions need Ray")
 
 
 def default_workers(processes: int = 1) -> int:
@@ -156,7 +211,7 @@ def show_plan(found: "DryRun", workers: int, console: Console) -> None:
         known = [cost.seconds[key] for key in left if key in cost.seconds]
         takes = clock(sum(known)) if known or not left else "no stored time"
         table.add_row(stage, str(len(keys)), str(len(keys) - len(left)), str(len(left)), takes)
-    console.print(f"{len(spec.cells)} cells × {len(seeds)} seeds → {spec.store}", markup=False)
+    console.print(f"{len(spec.cells)} cells × {len(seeds)} seeds → {spec.store}")
     console.print(table)
     saved = plan.n_naive - plan.n_trainings
     console.print(
@@ -174,7 +229,7 @@ def show_plan(found: "DryRun", workers: int, console: Console) -> None:
     broken = [k for k, state in found.states.items() if state in ("failed", "damaged")]
     for key in broken:
         label = plan.calls[key].label
-        console.print(f"{found.states[key]}: {label}", markup=False)
+        console.print(f"{found.states[key]}: {label}")
     _show_advice(found, len(seeds), console)
 
 
@@ -190,14 +245,13 @@ def show(result: "SweepResult", console: Console) -> None:
             reasons.setdefault(reason, []).append(cell.name)
     for reason, cells in reasons.items():
         who = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
-        console.print(f"  {who}: {reason}", style="dim", markup=False)
+        console.print(f"  {who}: {reason}", style="dim")
     failures = result.failures()
     if failures:
         number = f"{len(failures)} stage{'s' * (len(failures) > 1)} failed"
         console.print(
             f"{number}; `w2sg sweep … --retry-failed` repeats what failed, "
             f"`w2sg show KEY --store {result.store.root}` prints a traceback:",
-            markup=False,
         )
         alike: dict[tuple[str, ...], list[str]] = {}
         for key, manifest in failures.items():
@@ -206,14 +260,14 @@ def show(result: "SweepResult", console: Console) -> None:
             alike.setdefault(told, []).append(f"{key[:12]} {result.record.labels.get(key, '')}")
         for (what, advice), stages in alike.items():
             for line in stages[:SHOWN]:
-                console.print(f"  {line}", markup=False)
+                console.print(f"  {line}")
             if len(stages) > SHOWN:
                 console.print(f"  and {len(stages) - SHOWN} more, all of them")
-            console.print(f"    {what}", markup=False)
+            console.print(f"    {what}")
             if advice:
-                console.print(f"    {advice}", markup=False)
-    console.print(f"sweep   {result.folder}", markup=False, soft_wrap=True)
-    console.print(f"report  {result.folder / 'report.html'}", markup=False, soft_wrap=True)
+                console.print(f"    {advice}")
+    console.print(f"sweep   {result.folder}", soft_wrap=True)
+    console.print(f"report  {result.folder / 'report.html'}", soft_wrap=True)
 
 
 def cells_tables(columns: tuple[str, ...], frame: "pd.DataFrame") -> tuple[Table, Table]:
@@ -275,7 +329,7 @@ def interval(row: dict, name: str, scale: float, form: str) -> str:
     if any(value != value for value in values):
         return "–"
     estimate, low, high = (format(scale * value, form) for value in values)
-    return rf"{estimate} \[{low}, {high}]"
+    return f"{estimate} [{low}, {high}]"
 
 
 def _show_advice(found: "DryRun", n_seeds: int, console: Console) -> None:

@@ -78,17 +78,17 @@ class LiveSweep:
         self.under_way.pop(key, None)
         if event.state == "damaged":
             self.left.add(key)
-            self._say("[yellow]![/]", event)
+            self._say(("!", "yellow"), event)
             return
         self.counts[event.state] += 1
         self.left.discard(key)
         if event.state == "failed":
-            self._say("[red]✗[/]", event)
+            self._say(("✗", "red"), event)
         elif event.state == "done":
             if self.cost is not None:
                 self.spent += self.cost.seconds.get(key, 0.0)
             seconds = event.manifest.seconds if event.manifest else 0.0
-            self._say("[green]✓[/]", event, f" [dim]{seconds:.1f} s[/]")
+            self._say(("✓", "green"), event, f" {seconds:.1f} s")
 
     def render(self) -> RenderableType:
         """Return the table of what is under way and the line below it."""
@@ -124,13 +124,12 @@ class LiveSweep:
             return elapsed / self.counts["done"] * len(self.left)
         return None
 
-    def _say(self, sign: str, event: "Event", after: str = "") -> None:
+    def _say(self, sign: tuple[str, str], event: "Event", after: str = "") -> None:
         since = clock(time.monotonic() - self.started)
-        line = Text.from_markup(f"[dim]{since:>8}[/] {sign} ")
-        line.append(event.call.label)
+        line = Text.assemble((f"{since:>8} ", "dim"), sign, f" {event.call.label}")
         if event.state in ("failed", "damaged"):
             line.append(f": {event.what}")
-        self.console.print(line + Text.from_markup(after), soft_wrap=True)
+        self.console.print(line.append(after, "dim"), soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

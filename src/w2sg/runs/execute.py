@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from w2sg.runs.graph import Call
 from w2sg.runs.identity import refuse_unknown, run_id
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
-from w2sg.runs.resolve import teacher_columns
+from w2sg.runs.resolve import references, teacher_columns
 from w2sg.runs.store import (
     STARTED,
     Manifest,
@@ -27,7 +28,7 @@ from w2sg.runs.store import (
     failed,
     write_atomically,
 )
-from w2sg.spec import Spec
+from w2sg.spec import Spec, SpecNote
 from w2sg.stages import labelled_data
 from w2sg.train.loggers import Loggers
 from w2sg.train.loggers import check as check_loggers
@@ -295,6 +296,9 @@ def execute(
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
     refuse_unusable(plan.calls.values(), run.load, store, str(spec.student.model))
     _note_start(store, spec, plan, data)
+    if "ceiling" in spec.run.references and "ceiling" not in references(spec, facts.values()):
+        why = "unlabelled rows have no true labels to train it on"
+        warnings.warn(f"run.references: no ceiling, since {why}", SpecNote, stacklevel=3)
     run.ensure_all(plan.calls.values())
     return Outcome(
         spec=spec,

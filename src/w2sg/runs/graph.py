@@ -12,6 +12,7 @@ from w2sg.runs.resolve import (
     first_answer_seeds,
     models,
     references,
+    refuse_endless,
     settings_of,
     teacher_columns,
     training_environment,
@@ -177,6 +178,8 @@ class Graph:
                 "ratio": 1.0,
                 "patience": 0,
             }
+            n = self.facts[seed]["rows"]["labelled"]
+            refuse_endless("teacher.epochs", epochs[-1], epochs[-1], n, self.settings.batch_size)
             several = tuple(Settings(**{**tuned, "model": model}) for model in models(t))
             given |= {"settings": several, "epochs": epochs, "folds": t.folds}
             settings |= {**self.training_identity(several[0]), **self.environment}
@@ -228,15 +231,17 @@ class Graph:
         start: str | None = None,
     ) -> str:
         """Add a training of the strong model; the arm is a label, its sources the identity."""
-        how = self.settings
+        how, student = self.settings, self.spec.student
         rows = self.facts[seed]["rows"]
         n = rows["labelled"] * ("labelled" in sources)
         if set(sources) == {"labelled"}:
-            least = self.spec.student.min_steps * how.batch_size / n
+            least = student.min_steps * how.batch_size / n
+            refuse_endless("student.min_steps", student.min_steps, least, n, how.batch_size)
             how = replace(how, epochs=max(how.epochs, least))
         else:
             n += rows["unlabelled"]
-        if self.spec.student.lr == "auto":
+        refuse_endless("student.epochs", student.epochs, student.epochs, n, how.batch_size)
+        if student.lr == "auto":
             n_steps = how.epochs * n / how.batch_size
             how = replace(how, lr=strong_student.default_rates(how.policy, n_steps)[0])
         if not {"pseudo", "own"} & set(sources):

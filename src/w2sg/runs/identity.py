@@ -1,6 +1,5 @@
 """What stands for a model or a Python object in a key; what names nothing that there is."""
 
-import difflib
 import uuid
 import warnings
 
@@ -8,7 +7,6 @@ from w2sg import losses
 from w2sg.runs.resolve import estimators
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
-from w2sg.train.attention.select import parse_roles
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:
@@ -20,15 +18,12 @@ def model_identity(*models: str) -> dict[str, str | list[str]]:
 
 
 def refuse_unknown(spec: Spec) -> None:
-    """Refuse names of losses, policies, methods and classifiers that there are not.
-
-    Done before anything is read or computed.
+    """Refuse names of losses and classifiers that there are not, before anything is read.
 
     Raises:
-        ValueError: There is no such loss, policy, method or classifier.
+        ValueError: There is no such loss or classifier.
     """
     from w2sg.models.estimators import check_estimator
-    from w2sg.train.policies.adapters import METHODS
 
     if isinstance(spec.student.loss, str):
         try:
@@ -39,18 +34,6 @@ def refuse_unknown(spec: Spec) -> None:
         raise ValueError(
             f"student.loss must be a name or a w2sg.losses.Loss, got {type(given).__name__}; "
             "w2sg.losses.Loss makes one of a function of logits, targets and context"
-        )
-    for who, policy in (("student", spec.student.policy), ("teacher", spec.teacher.policy)):
-        try:
-            parse_roles(policy)
-        except ValueError as error:
-            raise ValueError(f"{who}.policy = {policy!r}: {error}") from None
-    if spec.student.method not in (known := ("full", *METHODS)):
-        near = difflib.get_close_matches(spec.student.method, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(
-            f"student.method = {spec.student.method!r} is no method; {hint}known are "
-            f"{', '.join(known)}"
         )
     for estimator in estimators(spec.teacher) if spec.teacher.kind == "sklearn" else ():
         value = estimator.value if isinstance(estimator, Named) else estimator

@@ -10,6 +10,7 @@ from w2sg.stages import strong_student
 from w2sg.stages.strong_student import Settings
 
 FIRST_ANSWER_SEEDS = 3
+MOST_STEPS = 10_000_000  # of one training; their order is planned before the first
 
 
 def references(spec: Spec, facts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -90,6 +91,27 @@ def settings_of(spec: Spec, precision: str) -> Settings:
         patience=s.early_stopping,
         held_out=s.held_out,
     )
+
+
+def refuse_endless(field: str, value: float, epochs: float, rows: int, batch_size: int) -> None:
+    """Refuse a training that would take more optimizer steps than anyone waits for.
+
+    Args:
+        field: What the spec calls its length.
+        value: What the spec says.
+        epochs: Passes over the rows.
+        rows: What it learns from.
+        batch_size: Rows of a step.
+
+    Raises:
+        ValueError: There are too many steps.
+    """
+    steps = epochs * max(1.0, rows / batch_size)
+    if steps > MOST_STEPS:
+        raise ValueError(
+            f"{field} = {value:,} are {steps:,.0f} optimizer steps on {rows:,} rows with "
+            f"student.batch_size = {batch_size}; at most {MOST_STEPS:,}: lower {field}"
+        )
 
 
 @cache

@@ -1,17 +1,21 @@
 """A sweep in words: the tables of a run, and what is varied; every cell is a validated run."""
 
 import itertools
-import tomllib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2sg.spec import Named, Spec, SpecError, load, read_toml
+from w2sg.spec import Named, Spec, SpecError, read_toml
+from w2sg.spec.ignored import ignored_fields
+from w2sg.spec.refusals import TOO_DEEP, refuse_other_types, shortened
+from w2sg.spec.run import validated
 
 RUN_TABLES = ("data", "teacher", "student", "run")
 SHARED = ("run.store", "run.level", "run.seeds", "version")
 PLAIN = (str, int, float, bool, list, tuple)
+MOST_CELLS = 10_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The settings in one line, such as ``"student.loss=ce, student.policy=qv"``."""
-        return ", ".join(f"{key}={shown(value)}" for key, value in self.settings.items())
+        return _listed(self.settings)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,10 @@ class SweepSpec:
 
 
 def load_sweep(
-    source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    stored: bool = False,
 ) -> SweepSpec:
     """Return the runs that a sweep spec describes: the grid, once for each variant.
 
@@ -64,19 +71,24 @@ def load_sweep(
         source: Path of a TOML file or a mapping: the tables of a run, ``[grid]`` with a list of
             values for each dotted key, and ``[[variants]]``, each a name and dotted overrides.
         overrides: Dotted fields of the run, such as ``{"run.store": "elsewhere"}``.
+        stored: Whether cells only reopen what was run before; see `w2sg.spec.load`.
 
     Raises:
-        SpecError: The spec cannot be read, nothing is varied, a key is varied twice, two cells
-            are the same run, or a cell is no valid run.
+        SpecError: The spec cannot be read, nothing is varied, a key is varied twice, there are
+            too many cells, two are the same run, or a cell is no valid run.
 
     >>> grid = {"student.loss": ["ce", "squared"]}
     >>> spec = load_sweep({"data": {"bundled": "qnli"}, "grid": grid})
     >>> [cell.name for cell in spec.cells]
     ['student.loss=ce', 'student.loss=squared']
     """
+    refuse_other_types(source, overrides)
     tables = read_toml(source, "sweep spec") if isinstance(source, str | Path) else dict(source)
-    grid = _grid(tables.pop("grid", {}))
-    variants = _variants(tables.pop("variants", []))
+    try:
+        grid = _grid(tables.pop("grid", {}))
+        variants = _variants(tables.pop("variants", []))
+    except RecursionError:
+        raise SpecError(TOO_DEEP.format(what="the sweep")) from None
     if not grid and not variants:
         raise SpecError(
             'a sweep varies something: add [grid] with, for example, "student.loss" = '
@@ -86,11 +98,19 @@ def load_sweep(
         raise SpecError(f"{twice[0]} is varied by [grid] and by [[variants]]; keep one of them")
     if fixed := [k for k in overrides or {} if k in grid or any(k in v for _, v in variants)]:
         raise SpecError(f"--set {fixed[0]} would undo what the sweep varies; change the sweep")
+    number = math.prod(len(values) for values in grid.values()) * max(1, len(variants))
+    if number > MOST_CELLS:
+        raise SpecError(
+            f"the sweep has {number:,} cells, the product of what [grid] and [[variants]] list; "
+            f"at most {MOST_CELLS:,}: shorten the lists, or make several sweeps of them"
+        )
     cells = tuple(
-        _cell(tables, overrides or {}, name, given, dict(zip(grid, point, strict=True)))
+        _cell(tables, overrides or {}, name, given, dict(zip(grid, point, strict=True)), stored)
         for name, given in variants or [(None, {})]
         for point in itertools.product(*grid.values())
     )
+    if not stored:
+        _refuse_ignored(cells)
     _refuse_twins(cells)
     axes = {key: tuple(values) for key, values in grid.items()}
     if variants:
@@ -101,8 +121,8 @@ def load_sweep(
 def is_sweep(path: Path) -> bool:
     """Say whether a file is a sweep spec rather than the spec of a run."""
     try:
-        return bool({"grid", "variants"} & set(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError):
+        return bool({"grid", "variants"} & set(read_toml(path)))
+    except SpecError:
         return False
 
 
@@ -116,7 +136,10 @@ def shown(value: Any) -> str:
         return f"{value.name or 'object'}" + (f" ({value.version})" if value.version else "")
     if isinstance(value, list | tuple):
         return "+".join(shown(part) for part in value)
-    return str(value) if isinstance(value, PLAIN) else type(value).__name__
+    if not isinstance(value, PLAIN):
+        return type(value).__name__
+    text = str(value)
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _cell(
@@ -125,24 +148,48 @@ def _cell(
     name: str | None,
     given: Mapping[str, Any],
     point: Mapping[str, Any],
+    stored: bool,
 ) -> Cell:
     settings = {} if name is None else {"variant": name}
     settings |= {**given, **point}
     try:
-        return Cell(settings, load(tables, {**overrides, **given, **point}))
+        return Cell(settings, validated(tables, {**overrides, **given, **point}, stored=stored))
     except SpecError as error:
-        where = ", ".join(f"{key}={shown(value)}" for key, value in settings.items())
-        raise SpecError(f"cell {where}: {error}") from None
+        raise SpecError(f"cell {_listed(settings)}: {error}") from None
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={shown(value)}" for key, value in settings.items())
+
+
+def _refuse_ignored(cells: tuple[Cell, ...]) -> None:
+    """Refuse what is varied and changes nothing, and what no cell reads.
+
+    What all cells share may be read by some of them only, such as the rate of the policies that
+    have one.
+    """
+    found = [ignored_fields(cell.spec) for cell in cells]
+    for cell, ignored in zip(cells, found, strict=True):
+        if varied := [sentence for field, sentence in ignored.items() if field in cell.settings]:
+            raise SpecError(
+                f"cell {_listed(cell.settings)}: {varied[0]}; where only some cells read a field, "
+                "write [[variants]] and set it in those"
+            )
+    for field, sentence in found[0].items():
+        if all(field in ignored for ignored in found):
+            raise SpecError(sentence)
 
 
 def _grid(given: Any) -> dict[str, list[Any]]:
     if not isinstance(given, Mapping):
-        raise SpecError(f"grid = {given!r}: must be a table of dotted keys and lists")
+        raise SpecError(f"grid = {shortened(given)}: must be a table of dotted keys and lists")
     grid = _flat(given)
     for key, values in grid.items():
         _check_key(key, "grid")
         if not isinstance(values, list | tuple) or not values:
-            raise SpecError(f'grid "{key}" = {values!r}: must be a list of at least one value')
+            raise SpecError(
+                f'grid "{key}" = {shortened(values)}: must be a list of at least one value'
+            )
         grid[key] = list(values)
     return grid
 
@@ -165,6 +212,8 @@ def _variants(given: Any) -> list[tuple[str, dict[str, Any]]]:
         name = fields.pop("name", None)
         if not isinstance(name, str) or not name:
             raise SpecError(f'variants: number {number} has no name; add name = "…"')
+        if not name.isprintable():
+            raise SpecError(f"variants: the name {name!r} has characters that cannot be printed")
         if name in {other for other, _ in found}:
             raise SpecError(f"variants: the name {name!r} occurs twice")
         changed = _flat(fields)

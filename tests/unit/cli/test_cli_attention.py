@@ -44,7 +44,7 @@ def test_json_is_the_record(folder, tmp_path, capsys):
     [
         ({"model": "/nowhere/at/all"}, "there is no folder"),
         ({"model": "FOLDER", "optimizer": "lion"}, "optimizer must be one of"),
-        ({"model": "FOLDER", "tokens": 0}, "tokens must be at least 1"),
+        ({"model": "FOLDER", "tokens": 0}, "tokens must be from 1 to"),
     ],
 )
 def test_mistakes_are_one_line_and_status_two(arguments, message, folder, capsys):

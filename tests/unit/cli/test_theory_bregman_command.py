@@ -33,7 +33,7 @@ def test_writes_figure_and_numbers(tmp_path, capsys):
         ({"width": "20,x"}, "--width must be a list"),
         ({"width": "80:20"}, "--width must be a list"),
         ({"n": 0}, "n must be a whole number of at least 1"),
-        ({"d": 0}, "--d must be at least 1"),
+        ({"d": 0}, "--d must be from 1 to"),
         ({"tau2": -1.0}, "tau2 must be above 0"),
         ({"draws": 1}, "n_draws >= 2"),
     ],

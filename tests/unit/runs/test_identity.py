@@ -77,10 +77,8 @@ TRAINED = STUDENTS | {"ceiling", "pseudo_labels of strong_on_labelled"}
         ({"teacher__folds": 3}, PSEUDO | {"teacher", "evaluation"}),
         ({"teacher__shrink": 0.1}, PSEUDO | {"evaluation"}),
         ({"teacher__members": 3}, PSEUDO | {"teacher", "evaluation"}),
-        ({"teacher__combine": "primal"}, set()),  # of one teacher
         ({"student__early_stopping": 2},
          {"student", "self_training", "student_then_labels", "mixed", "evaluation"}),
-        ({"student__held_out": 0.2}, set()),  # of early stopping, which is off
         ({"run__level": 0.9}, {"first_answer", "evaluation"}),
         ({"run__store": None}, set()),
         ({"data__duplicates": "drop"}, {"data"}),  # nothing was dropped: the parts are the same
@@ -351,7 +349,7 @@ def test_wrong_names_are_refused_before_anything_is_computed(start):
     made, _ = start
     for field, value, message in (
         ("student.loss", "revers_ce", "reverse_ce"),
-        ("student.policy", "qx", "roles must be"),
+        ("student.policy", "qx", "must be .full., .head., or letters"),
         ("student.model", "./nowhere", "is not known"),
     ):
         with pytest.raises(ValueError, match=message):

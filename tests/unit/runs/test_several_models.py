@@ -46,8 +46,9 @@ def test_the_answers_are_the_mean_of_the_models_alone(spec, tiny_model, other_mo
     # Catches one model asked twice (one folder of checkpoints, one cache of features for both),
     # another mean than asked for, and members that see other rows than a teacher alone.
     models = [str(tiny_model), str(other_model)]
+    one_kind = {name: value for name, value in kind.items() if name != "combine"}
     alone = [
-        answers(w2sg.run({**spec, "teacher": {**kind, "model": one}}))
+        answers(w2sg.run({**spec, "teacher": {**one_kind, "model": one}}))
         for one in (models[0], [models[1]])
     ]
     both = w2sg.run({**spec, "teacher": {**kind, "model": models}})

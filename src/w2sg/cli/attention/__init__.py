@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from w2sg.cli.attention.description import describe, first_line, model_source, print_tables
 from w2sg.cli.attention.scan import print_scan, run_scan, scan_record
+from w2sg.cli.options import refuse_unused, within
 
 
 def attention(
@@ -47,6 +48,14 @@ def attention(
         as_json: Print JSON instead of the tables.
     """
     try:
+        if ratio_scan is None:
+            unused = {"lr_q": lr_q, "lr_v": lr_v, "seeds": seeds, "rows": rows, "epochs": epochs}
+            refuse_unused(attention, unused, unused, "without --ratio-scan")
+        for option, value in (("--rank", rank), ("--labels", labels), ("--tokens", tokens)):
+            within(option, value, 1, 10**7)
+        within("--seeds", seeds, 1, 1000)
+        within("--rows", rows, 8, 10**9)
+        within("--epochs", epochs, 1, 10_000)
         source = model_source(model)
         record, sites = describe(source, labels, rank, tokens, optimizer)
         record = {"model": model, **record}

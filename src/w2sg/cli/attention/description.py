@@ -156,10 +156,11 @@ def print_tables(
     record: dict[str, Any], sites: "list[Attention]", tokens: int, optimizer: str
 ) -> None:
     """Print where the roles are, the layout check and the costs."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from w2sg.cli.output import terminal
+
+    console = terminal()
     console.print(
         f"{record['class']}, {record['parameters']:,} parameters, {len(sites)} attention layers"
     )

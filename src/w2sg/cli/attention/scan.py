@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg._seeds import child_seed
+from w2sg.cli.options import number
 
 LONGEST = 128  # tokens of a text
 
@@ -76,7 +77,7 @@ def run_scan(
 
 def _rates(option: str, text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
+        return [number(part.strip()) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{option} must be a list such as '1e-4,2e-4', got {text!r}") from None
 
@@ -95,10 +96,11 @@ def scan_record(grid: "RateGrid") -> dict[str, Any]:
 
 def print_scan(grid: "RateGrid") -> None:
     """Print accuracies by rate, and what unequal rates buy."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from w2sg.cli.output import terminal
+
+    console = terminal()
     table = Table(title="Held-out accuracy (= equal rates, > best)")
     table.add_column("lr_q \\ lr_v")
     for v in grid.lr_v:

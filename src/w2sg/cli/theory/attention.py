@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from w2sg.cli.output import deliver
+from w2sg.cli.options import number
+from w2sg.cli.output import deliver, terminal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +55,7 @@ def attention(
         as_json: Print JSON instead of the tables.
     """
     try:
-        shape = _Shape(width, heads, kv_heads or heads, layers, rank, head)
+        shape = _Shape(width, heads, heads if kv_heads is None else kv_heads, layers, rank, head)
         shape.check()
         sizes = [_whole(part) for part in n.split(",")]
         bounds = {c: _bounds(shape, c, sizes, bits, subgaussian, not paper) for c in CHOICES}
@@ -108,7 +109,7 @@ class _Shape:
 
 def _whole(part: str) -> int:
     try:
-        value = float(part)
+        value = number(part.strip())
     except ValueError:
         raise ValueError(f"--n must be whole numbers such as '1000,10000', got {part!r}") from None
     if value < 1 or value != int(value):
@@ -150,13 +151,12 @@ def _record(shape: _Shape, sizes: list[int], bounds: "dict[str, list[Bound]]") -
 
 
 def _print_tables(shape: _Shape, sizes: list[int], bounds: "dict[str, list[Bound]]") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from w2sg.theory.attention import bound_ratio, head_scaling, stable_ratio
     from w2sg.theory.attention.bounds import RANKS
 
-    console = Console()
+    console = terminal()
     table = Table(title="Theorem 1: bound on the generalization gap (* = vacuous)")
     table.add_column("trained")
     table.add_column("parameters", justify="right")

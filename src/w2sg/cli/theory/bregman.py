@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg.cli.options import refuse_unused, whole_number, within
 from w2sg.cli.output import deliver, print_table
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ def bregman(
 
     try:
         widths = _widths(width)
-        if d < 1:
-            raise ValueError(f"--d must be at least 1, got {d}")
+        within("--d", d, 1, 10_000)
+        within("--draws", draws, 0, 10**6)
+        if not draws:
+            refuse_unused(bregman, {"seed": seed}, ("seed",), "without --draws")
         star = np.full(d, d**-0.5)
         problem = (d, n, tau2, sigma2, star, start * star, lam)
         rows = [linear_gaussian_w2s(*problem, width=w) for w in widths]
@@ -84,12 +87,12 @@ def _widths(text: str) -> list[int | None]:
             if word == "inf":
                 found.append(None)
             elif ":" in word:
-                low, high = (int(end) for end in word.split(":"))
+                low, high = (whole_number(end) for end in word.split(":"))
                 if not 1 <= low <= high:
                     raise ValueError
                 found += [low * 2**k for k in range((high // low).bit_length())]
             else:
-                found.append(int(word))
+                found.append(whole_number(word))
         except ValueError:
             raise ValueError(
                 f"--width must be a list such as 20,80,inf or a range such as 20:5120, got {text!r}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from w2sg.cli.output import deliver, print_whole
+from w2sg.cli.options import within
+from w2sg.cli.output import deliver, print_whole, terminal
 from w2sg.cli.theory.numbers import numbers
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def discrepancy(
     from w2sg.theory.discrepancy import thresholds
 
     try:
-        if points < 2:
-            raise ValueError(f"--points must be at least 2, got {points}")
+        within("--points", points, 2, 100_000)
         overlaps, labels, pseudo_labels = (
             numbers(option, text, points=points, whole=True)
             for option, text in (("--d-sw", d_sw), ("--n", n), ("--N", N))
@@ -158,7 +158,6 @@ def _record(sweep: _Sweep) -> dict[str, Any]:
 
 def _print_tables(sweep: _Sweep, limits: list) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     shown = np.unique(
@@ -179,7 +178,7 @@ def _print_tables(sweep: _Sweep, limits: list) -> None:
             table.add_row(f"{curve.d_sw:g}", f"{sizes['n']:g}", f"{sizes['N']:g}", *risks, *ratios)
         table.add_section()
     print_whole(table)
-    console = Console()
+    console = terminal()
     if len(shown) < len(sweep.x):
         console.print(
             f"{len(shown)} of {len(sweep.x)} points for each curve; --json or --out has them all."

@@ -3,6 +3,7 @@
 import numpy as np
 
 from w2sg._arrays import FloatArray
+from w2sg.cli.options import number
 
 
 def numbers(option: str, text: str, *, points: int = 25, whole: bool = False) -> FloatArray:
@@ -24,8 +25,8 @@ def numbers(option: str, text: str, *, points: int = 25, whole: bool = False) ->
     """
     try:
         if ":" not in text:
-            return np.array([float(part) for part in text.split(",")])
-        low, high = (float(part) for part in text.split(":"))
+            return np.array([number(part.strip()) for part in text.split(",")])
+        low, high = (number(part.strip()) for part in text.split(":"))
     except ValueError:
         several, span = ("10,50,90", "400:4000") if whole else ("0.5,1.5", "0.01:1")
         raise ValueError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg.cli.options import refuse_unused, within
 from w2sg.cli.output import deliver, print_table
 from w2sg.cli.theory.numbers import numbers
 
@@ -55,8 +56,11 @@ def weighted(
     from w2sg.theory import weighted_ridge as theory
 
     try:
-        if d < 2:
-            raise ValueError(f"--d must be at least 2, got {d}")
+        if not simulate:
+            unused = {"repetitions": repetitions, "seed": seed}
+            refuse_unused(weighted, unused, unused, "without --simulate")
+        within("--repetitions", repetitions, 1, 10**6)
+        within("--d", d, 2, 10_000)
         if not (gamma_t > 0 and gamma_s > 0):
             raise ValueError(f"--gamma-t and --gamma-s must be above 0, got {gamma_t}, {gamma_s}")
         penalties = numbers("--lam-s", lam_s, points=61)

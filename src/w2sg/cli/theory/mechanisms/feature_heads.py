@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg.cli.options import refuse_unused, within
 from w2sg.cli.output import deliver, print_table
 from w2sg.cli.theory.numbers import numbers
 
@@ -55,6 +56,10 @@ def multi_index(
     from w2sg.theory import multi_index as theory
 
     try:
+        if not simulate:
+            unused = {"repetitions": repetitions, "seed": seed}
+            refuse_unused(multi_index, unused, unused, "without --simulate")
+        within("--repetitions", repetitions, 1, 10**6)
         easy, hard = numbers("--a", a), numbers("--b", b)
         gammas = numbers("--gamma-t", gamma_t)
         pretrained = pretrained_scale, pretrained_overlap

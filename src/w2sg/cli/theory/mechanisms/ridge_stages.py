@@ -8,7 +8,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from w2sg._arrays import FloatArray
-from w2sg.cli.output import deliver, print_table
+from w2sg.cli.options import refuse_unused, within
+from w2sg.cli.output import deliver, print_table, terminal
 from w2sg.cli.theory.numbers import numbers
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ def ridge(
         if min(len(rows), len(columns)) < 2 and (draw_map or out is not None):
             raise ValueError("a heat map needs at least two values of --lam-t and of --lam-s")
         sizes = (d, repetitions, seed) if simulate else None
+        if sizes is None:
+            unused = {"d": d, "repetitions": repetitions, "seed": seed}
+            refuse_unused(ridge, unused, unused, "without --simulate")
+        within("--d", d, 1, 10_000)
+        within("--repetitions", repetitions, 1, 10**6)
         panels = [
             _panel(gamma_t, float(g), rows, columns, sigma2, r2, tau2, inputs, sizes)
             for g in gammas
@@ -153,10 +159,9 @@ def _print(record: dict[str, Any]) -> None:
 
 
 def _print_map(record: dict[str, Any], panel: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    values, console = panel["difference"], Console()
+    values, console = panel["difference"], terminal()
     print(f"R_s − R_t at γ_s = {panel['gamma_s']:g}: ■ the student wins, · it loses; λ_t upwards")
     for i in reversed(range(len(values))):
         line = Text(f"{record['lam_t'][i]:8.3g} ")
