@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
@@ -138,7 +139,7 @@ def excess_risks(measured: Measurements | None = None) -> Study:
     measured = measured or measure()
     figure, axes = new_figure(3, 2, width=10.0, height=10.0)
     arrays: dict[str, Array] = {"grid": GRID}
-    worst = 0.0
+    differences = []
     for row, (d_sw, sigma2) in enumerate(PANELS):
         for column, sweep in enumerate("nN"):
             panel, trials = axes[2 * row + column], measured.risks[sweep, d_sw, sigma2]
@@ -149,20 +150,14 @@ def excess_risks(measured: Measurements | None = None) -> Study:
                 drawn = curves.draw(panel, name, mean[:, k], spread[:, k], colour, label)
                 key = f"{name}_over_{sweep}_d_sw{d_sw}_sigma2_{sigma2:g}"
                 arrays |= {key + suffix: values for suffix, values in drawn.items()}
-                error = spread[:, k] / np.sqrt(len(trials))
-                worst = max(worst, float((abs(mean[:, k] - drawn["_exact"]) / error).max()))
+                differences.append(trials[..., k] / drawn["_exact"] - 1)
             panel.set(yscale="log", ylabel="excess risk", title=f"d_sw = {d_sw}, σ² = {sigma2:g}")
             panel.set_xlabel(_axis_label(sweep) if row == len(PANELS) - 1 else "")
     axes[0].legend()
     low = np.concatenate([measured.risks[sweep, 10, 0.01].mean(axis=0) for sweep in "nN"])
     bias = measured.risks["n", 90, 4e-4].mean(axis=0)[-1]
-    count = len(PANELS) * 2 * len(GRID) * len(PREDICTORS)
     claims = (
-        Claim(
-            "Measured means agree with the exact risks",
-            f"largest of {count} distances: {worst:.1f} standard errors",
-            worst < 4.5,
-        ),
+        _agreement("Measured means agree with the exact risks", differences),
         Claim(
             "With little overlap the student beats its teacher at every sample size",
             f"largest student/teacher {(low[:, 1] / low[:, 0]).max():.3f}",
@@ -189,6 +184,7 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
     measured = measured or measure()
     figure, axes = new_figure(2, 2, width=10.0, height=7.0)
     arrays: dict[str, Array] = {"grid": GRID}
+    differences = []
     for i, d_sw in enumerate(OVERLAPS):
         for column, sweep in enumerate("nN"):
             trials = measured.risks[sweep, d_sw, 0.01]
@@ -200,8 +196,45 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
                 panel.set(ylabel=name.upper(), xlabel=_axis_label(sweep) if row else "")
                 key = f"{name}_over_{sweep}_d_sw{d_sw}"
                 arrays |= {key + suffix: values for suffix, values in drawn.items()}
+                differences.append(_off_the_line(trials, name, drawn["_exact"]))
     axes[0].legend()
-    return Study(arrays, figure, _ratio_claims(arrays))
+    agree = _agreement("Measured ratios of mean risks agree with the exact ratios", differences)
+    return Study(arrays, figure, (*_ratio_claims(arrays), agree))
+
+
+def _off_the_line(trials: Array, name: str, exact: Array) -> Array:
+    """Numerator − exact ratio · denominator, trial by trial: mean 0 if the ratio is exact.
+
+    A ratio of means is not a mean, but this is, so it has an ordinary standard error.
+    """
+    teacher, student, baseline, ceiling = np.moveaxis(trials, -1, 0)
+    if name == "opr":
+        return (baseline - exact * student) / baseline.mean(axis=0)
+    return (teacher - student - exact * (teacher - ceiling)) / teacher.mean(axis=0)
+
+
+def _agreement(statement: str, differences: list[Array]) -> Claim:
+    """Test that differences (trials, points) have mean 0, point by point and curve by curve.
+
+    All points share an error of 1 %, so do all curves. A curve's mean over its points shows what
+    no single point does: a risk that is wrong by a few per cent everywhere.
+    """
+    points = _distances(np.concatenate(differences, axis=1))
+    curves = _distances(np.stack([curve.mean(axis=1) for curve in differences], axis=1))
+    freedom = len(differences[0]) - 1
+    limits = [float(stats.t.isf(0.005 / len(found), freedom)) for found in (points, curves)]
+    return Claim(
+        statement,
+        "largest distance in standard errors: "
+        f"{points.max():.1f} of {len(points)} points (allowed {limits[0]:.1f}), "
+        f"{curves.max():.1f} of {len(curves)} curves (allowed {limits[1]:.1f})",
+        bool(points.max() < limits[0] and curves.max() < limits[1]),
+    )
+
+
+def _distances(differences: Array) -> Array:
+    error = differences.std(axis=0, ddof=1) / np.sqrt(len(differences))
+    return abs(differences.mean(axis=0)) / error
 
 
 def _ratio_claims(arrays: dict[str, Array]) -> tuple[Claim, ...]:
