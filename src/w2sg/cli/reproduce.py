@@ -24,6 +24,12 @@ SUBJECTS = {
     "attention": "w2sg.studies.attention",
 }
 
+MARKS = {
+    "holds": "[green]holds[/]",
+    "fails": "[red]FAILS[/]",
+    "cannot be told": "[yellow]cannot be told[/]",
+}
+
 
 def reproduce(
     subject: str | None = None,
@@ -35,7 +41,8 @@ def reproduce(
 ) -> int:
     """Re-make the figures of a subject, all or one by name, and check what they claim.
 
-    Without a subject, list what there is. The exit status is 1 if a claim fails.
+    Without a subject, list what there is. The exit status is 1 if a claim
+    fails; one that the draws cannot tell does not fail.
 
     Args:
         subject: For example "mechanisms".
@@ -106,7 +113,12 @@ def _record(title: str, study: "Study", seconds: float) -> dict[str, Any]:
         "title": title,
         "seconds": round(seconds, 1),
         "claims": [
-            {"statement": c.statement, "found": c.found, "holds": bool(c.holds)}
+            {
+                "statement": c.statement,
+                "found": c.found,
+                "holds": bool(c.holds),
+                "verdict": c.verdict,
+            }
             for c in study.claims
         ],
     }
@@ -131,8 +143,7 @@ def _print_study(name: str, title: str, study: "Study", seconds: float) -> None:
 
     table = Table("", "claim", "found", title=f"{name}: {title} ({seconds:.1f} s)", box=SIMPLE_HEAD)
     for claim in study.claims:
-        mark = "[green]holds[/]" if claim.holds else "[red]FAILS[/]"
-        table.add_row(mark, claim.statement, claim.found)
+        table.add_row(MARKS[claim.verdict], claim.statement, claim.found)
     Console().print(table)
 
 
