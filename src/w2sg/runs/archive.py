@@ -216,7 +216,7 @@ def _check_all(beside: Path, contents: Contents, path: Path) -> None:
         if (folder / "result.json").is_file():
             read_json(folder / "result.json")
         if (folder / "spec.toml").is_file():
-            load(folder / "spec.toml")
+            load(folder / "spec.toml", stored=True)
     keys = set(record.keys)
     for kind in ("stages", PARTIAL):
         for folder in (beside / kind).glob("*"):

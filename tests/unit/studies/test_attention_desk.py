@@ -1,5 +1,6 @@
 """The desk-scale study: its tasks, its pre-training, its ordering."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,12 +10,14 @@ from w2sg.studies.attention.desk import (
     PAIRS,
     SYMBOLS,
     TASKS,
+    DeskResult,
     Scale,
     _task,
     attention_desk,
     pretrain,
     study,
 )
+from w2sg.train.policies import RateGrid
 
 
 @pytest.mark.parametrize("task", ["content", "shift"])
@@ -38,6 +41,57 @@ def test_pretraining_learns_to_recall():
 def test_unknown_task_is_refused():
     with pytest.raises(ValueError, match="task must be one of content, shift"):
         attention_desk(pretrain(Scale(width=8, layers=1, pretraining_steps=1)), "copy")
+
+
+RATES = (1e-4, 1e-3)
+ACCURACY = {"q": 0.3, "k": 0.35, "v": 0.9, "qv": 0.95, "kv": 0.95, "qkv": 0.95}
+GRID = [[0.3, 0.9], [0.4, 0.88]]  # accuracy over (η_Q, η_V)
+
+
+def desk_claims(accuracy=None, grid=None, spread=0.005, seeds=5):
+    """Verdicts on synthetic accuracies that vary over seeds."""
+    rng = np.random.default_rng(0)
+    roles = ACCURACY | (accuracy or {})
+    by_roles = {r: mean + spread * rng.standard_normal((1, seeds)) for r, mean in roles.items()}
+    scores = np.array(grid or GRID)[..., None] + spread * rng.standard_normal((2, 2, seeds))
+    result = DeskResult("content", RATES[:1], by_roles, RateGrid(RATES, RATES, scores))
+    return [claim.verdict for claim in result.claims()]
+
+
+def test_claims_hold_for_accuracies_that_say_so():
+    assert desk_claims() == ["holds"] * 4
+
+
+@pytest.mark.parametrize(
+    ("claim", "altered"),
+    [
+        (0, {"accuracy": {"q": 0.93}}),
+        (0, {"accuracy": {"k": 0.93}}),
+        (1, {"accuracy": {"kv": 0.9}}),
+        (2, {"accuracy": {"qv": 0.9, "kv": 0.9}}),
+        (3, {"grid": [[0.3, 0.9], [0.4, 0.5]]}),
+    ],
+)
+def test_altered_accuracies_fail_their_claim(claim, altered):
+    assert desk_claims(**altered)[claim] == "fails"
+
+
+def test_a_tenth_of_a_point_over_the_margin_is_not_decided():
+    # At two seeds KV 3.1 points below QV was printed as a failure.
+    assert desk_claims({"kv": 0.919}, seeds=2)[1] == "cannot be told"
+    assert desk_claims({"q": 0.9}, spread=0.02)[0] == "cannot be told"
+
+
+def test_claims_pair_the_seeds():
+    # Seeds move all roles alike; without pairing this spread hides V's lead over K.
+    common = np.linspace(-0.2, 0.2, 5)
+    by_roles = {
+        role: (mean + common + 0.002 * np.random.default_rng(i).standard_normal(5))[None]
+        for i, (role, mean) in enumerate((ACCURACY | {"k": 0.85}).items())
+    }
+    scores = np.array(GRID)[..., None] + common
+    result = DeskResult("shift", RATES[:1], by_roles, RateGrid(RATES, RATES, scores))
+    assert result.claims()[0].verdict == "holds"
 
 
 @pytest.mark.slow
