@@ -439,7 +439,10 @@ def doors(monkeypatch, tmp_path):
     """Every command that reads a table, up to where it has read it."""
 
     def stored(_):
-        return SimpleNamespace(spec=load({"data": {"path": "x.csv"}}), classifier=None)
+        outcome = SimpleNamespace(store=SimpleNamespace(root=tmp_path / "store"))
+        return SimpleNamespace(
+            spec=load({"data": {"path": "x.csv"}}), classifier=None, outcome=outcome
+        )
 
     monkeypatch.setattr("w2sg.api.open_result", stored)
     (tmp_path / "spec.toml").write_text("", encoding="utf-8")

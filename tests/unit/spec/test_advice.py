@@ -21,6 +21,7 @@ OPTION = re.compile(r"(?<![\w(-])--[a-z][a-z-]*")
 ADVICE = re.compile(
     r"\b(?:set|raise) `?([a-z][a-z_]*(?:\.[a-z_]+)?)(?<!_)`?(?= =| to\b|[;,]|\.(?!\w)|$)"
 )
+FILES = {"data.pkl", "run.html"}  # look like fields, and are names of files
 OF_TORCHRUN = {"--nproc-per-node", "--standalone"}
 BESIDE = {"it", "one", "them", "anew"}  # "set it", "raise one"
 OF_SPECS = ("cli", "data", "runs", "spec", "stages")  # what runs under a spec names its fields
@@ -67,7 +68,7 @@ def unknown(texts, options, here):
     """What is named in these texts and is not there."""
     found = set()
     for text in texts:
-        found |= {name for name in FIELD.findall(text) if name not in FIELDS}
+        found |= {name for name in FIELD.findall(text) if name not in FIELDS | FILES}
         found |= {name for name in OPTION.findall(text) if name not in options}
         found |= {
             name
