@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg._extras import require
 from w2sg.cli.options import refuse_unused, within
 from w2sg.cli.output import deliver, terminal
 
@@ -80,6 +81,7 @@ def diagnose(
         elif model_s is None or model_w is None or data is None:
             raise ValueError("give features.npz, or all of --model-s, --model-w and --data")
         else:
+            require("train", "reading a model's features")
             texts = _texts(data, text, limit, seed)
             strong, weak = (_extract(name, texts, cache) for name in (model_s, model_w))
             labels = None
@@ -181,10 +183,7 @@ def _extract(name: str, texts: list[str], cache: Path | None) -> np.ndarray:
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()
     model_name, layer = (head, int(tail)) if layered else (name, -1)
-    try:
-        model, tokenizer = load_encoder(model_name)
-    except ImportError:
-        raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
+    model, tokenizer = load_encoder(model_name)
     return layer_features(model, tokenizer, texts, [layer], cache=cache)[layer]
 
 

@@ -41,12 +41,14 @@ def predict(
     import pandas as pd
     from rich.progress import Progress
 
+    from w2sg._extras import require
     from w2sg.api import open_result
     from w2sg.cli.output import terminal
     from w2sg.data.sources import BUNDLED, iterate_rows
     from w2sg.models.backbone import encode
     from w2sg.train.finetune import predict as ask
 
+    require("train", "labelling rows with a student")
     stored = open_result(result)
     if out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {str(out)!r}: the ending must be .parquet or .csv")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg._extras import explain_import
 from w2sg.cli.output import plain, terminal
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def reproduce(
             package.figure_study(name) for name in names if figure or _can_load(package, name)
         ]
     except (ValueError, ImportError) as error:
-        print(f"w2sg reproduce: {error}", file=sys.stderr)
+        needs = explain_import(error) if isinstance(error, ImportError) else None
+        print(f"w2sg reproduce: {needs or error}", file=sys.stderr)
         return 2
     if out is not None and (problem := _cannot_write(out)):
         print(f"w2sg reproduce: cannot write to --out: {problem}", file=sys.stderr)

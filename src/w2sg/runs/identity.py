@@ -3,7 +3,6 @@
 import uuid
 import warnings
 
-from w2sg import losses
 from w2sg.spec import Named, Spec
 
 
@@ -21,6 +20,8 @@ def refuse_unknown(spec: Spec) -> None:
     Raises:
         ValueError: There is no such loss.
     """
+    from w2sg import losses
+
     if isinstance(spec.student.loss, str):
         try:
             losses.get(spec.student.loss)
