@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
+from w2sg._extras import require
 from w2sg._paths import expanded, input_files, refuse_overwriting
 from w2sg.data.parts import label_warnings
 from w2sg.diagnostics.ledger import Ledger, MeanTeacher
@@ -165,6 +166,7 @@ class Result:
         from w2sg.runs.explain import explain
 
         as_flag("untrained", untrained)
+        require("train", "an explanation")
         check_callable("watch", watch)
         found = explain(self.outcome, untrained=untrained, watch=watch)
         _write_beside(self.folder / "explanation.json", asdict(found))
@@ -212,6 +214,7 @@ class Result:
         from w2sg.runs.resolve import settings_of
         from w2sg.stages import strong_student
 
+        require("train", "a trained student")
         arm = self.best_arm() if arm is None else arm
         seed = self.spec.run.seeds[0] if seed is None else seed
         role = f"{arm}/{seed}"
@@ -262,11 +265,14 @@ def run(
     Raises:
         SpecError: The spec is wrong.
         ValueError: The data cannot be used.
+        MissingExtra: What trains is not installed.
         RunFailed: A stage failed; the others are kept.
     """
     check_callable("watch", watch)
+    checked = as_spec(spec, overrides)
+    require("train", "a run")
     outcome = execute(
-        with_stored_model(as_spec(spec, overrides)),
+        with_stored_model(checked),
         watch=watch,
         loggers=as_names("loggers", loggers),
         processes_per_training=as_whole("processes_per_training", processes_per_training, low=1),
@@ -337,7 +343,9 @@ def preflight(
     from w2sg.runs.preflight import preflight as forecast_run
 
     check_callable("watch", watch)
-    checked = with_stored_model(as_spec(spec, overrides))
+    checked = as_spec(spec, overrides)
+    require("train", "a forecast")
+    checked = with_stored_model(checked)
     found = forecast_run(checked, watch=watch)
     folder = preflight_folder(checked)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
+from w2sg._extras import require
 from w2sg.api import keep, run_id, with_stored_model
 from w2sg.runs import together
 from w2sg.runs.checks import refuse_unusable
@@ -175,6 +176,7 @@ def run_sweep(
             "stages elsewhere; leave out one of workers and launcher"
         )
     loggers = as_names("loggers", loggers)
+    require("train", "a sweep")
     check_loggers(loggers)
     together.refuse_outer_launch()
     if launcher is None:  # elsewhere there may be more of them than here
@@ -252,6 +254,7 @@ def dry_run(
     """
     as_number("target", target)
     checked = checked_sweep(spec, overrides)
+    require("train", "the plan of a sweep")
     prepared = prepare(checked, watch=lambda _: None, write=False)
     store = Store(checked.store)
     states = {}

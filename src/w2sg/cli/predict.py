@@ -43,6 +43,7 @@ def predict(
     import pandas as pd
     from rich.progress import Progress
 
+    from w2sg._extras import require
     from w2sg._paths import input_files, refuse_overwriting
     from w2sg.api import open_result
     from w2sg.cli.output import terminal
@@ -50,6 +51,7 @@ def predict(
     from w2sg.models.backbone import encode, longest
     from w2sg.train.finetune import predict as ask
 
+    require("train", "labelling rows with a student")
     if out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {str(out)!r}: the ending must be .parquet or .csv")
     refuse_overwriting(out, {"the file of rows": rows})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from w2sg._extras import explain_import
 from w2sg._paths import expanded
 from w2sg.cli.output import plain, terminal
 
@@ -66,7 +67,8 @@ def reproduce(
         ]
         out = None if out is None else expanded(out, "--out")
     except (ValueError, ImportError) as error:
-        print(f"w2sg reproduce: {error}", file=sys.stderr)
+        needs = explain_import(error) if isinstance(error, ImportError) else None
+        print(f"w2sg reproduce: {needs or error}", file=sys.stderr)
         return 2
     long = getattr(package, "LONG", ())
     if out is not None and (

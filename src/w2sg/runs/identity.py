@@ -3,7 +3,6 @@
 import uuid
 import warnings
 
-from w2sg import losses
 from w2sg.runs.resolve import estimators
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
@@ -23,6 +22,7 @@ def refuse_unknown(spec: Spec) -> None:
     Raises:
         ValueError: There is no such loss or classifier.
     """
+    from w2sg import losses
     from w2sg.models.estimators import check_estimator
 
     if isinstance(spec.student.loss, str):

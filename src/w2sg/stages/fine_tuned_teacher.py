@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from w2sg import losses
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.stages import strong_student
 from w2sg.stages.strong_student import Settings, TrainedStudent
 from w2sg.stages.weak_teacher import Teacher
-from w2sg.train.ranks import here
 
 EPOCHS = (1.0, 3.0, 6.0)  # what "auto" chooses from
 
@@ -46,6 +44,8 @@ def fit(
     Raises:
         ValueError: A class has one row only, so that no fold can hold it out.
     """
+    from w2sg import losses
+    from w2sg.train.ranks import here
 
     dropped: list[str] = []
 

@@ -23,7 +23,7 @@ ADVICE = re.compile(
 )
 FILES = {"data.pkl", "run.html"}  # look like fields, and are names of files
 OF_TORCHRUN = {"--nproc-per-node", "--standalone"}
-BESIDE = {"it", "one", "them", "anew"}  # "set it", "raise one"
+BESIDE = {"it", "one", "them", "anew", "twice"}  # "set it", "raise one"
 OF_SPECS = ("cli", "data", "runs", "spec", "stages")  # what runs under a spec names its fields
 
 

@@ -91,5 +91,5 @@ def test_of_several_processes_the_first_chooses(fit, monkeypatch):
             assert value == 1  # what this process would have taken: LONG
             return 0
 
-    monkeypatch.setattr(fine_tuned_teacher, "here", Second)
+    monkeypatch.setattr("w2sg.train.ranks.here", Second)
     assert fit(TABLE["label"].to_numpy()).facts["epochs"] == SHORT

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from w2sg._extras import require
 from w2sg.cli.attention.description import describe, first_line, model_source, print_tables
 from w2sg.cli.attention.scan import print_scan, run_scan, scan_record
 from w2sg.cli.options import refuse_unused, within
@@ -56,6 +57,7 @@ def attention(
         within("--seeds", seeds, 1, 1000)
         within("--rows", rows, 8, 10**9)
         within("--epochs", epochs, 1, 10_000)
+        require("train", "looking into a model")
         source = model_source(model)
         record, sites = describe(source, labels, rank, tokens, optimizer)
         record = {"model": model, **record}
