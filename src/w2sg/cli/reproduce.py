@@ -69,10 +69,10 @@ def reproduce(
         print(f"w2sg reproduce: {error}", file=sys.stderr)
         return 2
     long = getattr(package, "LONG", ())
-    if out is not None:
-        if problem := _cannot_write(out, [_stem(subject, name) for name in names if name in long]):
-            print(f"w2sg reproduce: cannot write to --out: {problem}", file=sys.stderr)
-            return 2
+    folders = [_stem(subject, name) for name in names if name in long]
+    if out is not None and (problem := _cannot_write(out, folders)):
+        print(f"w2sg reproduce: cannot write to --out: {problem}", file=sys.stderr)
+        return 2
     record, failed = {}, 0
     for name, make in zip(names, makers, strict=True):
         start = time.perf_counter()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
@@ -222,7 +222,7 @@ def _agreement(statement: str, differences: list[Array]) -> Claim:
     points = _distances(np.concatenate(differences, axis=1))
     curves = _distances(np.stack([curve.mean(axis=1) for curve in differences], axis=1))
     freedom = len(differences[0]) - 1
-    limits = [float(stats.t.isf(0.005 / len(found), freedom)) for found in (points, curves)]
+    limits = [float(stdtrit(freedom, 1 - 0.005 / len(found))) for found in (points, curves)]
     return Claim(
         statement,
         "largest distance in standard errors: "

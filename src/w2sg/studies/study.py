@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats needs torch to be whole or unknown
 
 from w2sg._arrays import as_floats
 
@@ -93,7 +93,7 @@ def all_above_zero(
             raise ValueError(
                 f"{name} must have at least 2 draws for an interval, got {len(values)}"
             )
-        t = stats.t.isf(error / len(parts) / 2, len(values) - 1)
+        t = stdtrit(len(values) - 1, 1 - error / len(parts) / 2)
         half = float(t * values.std(ddof=1) / np.sqrt(len(values)))
         spans[name] = float(values.mean()) - half, float(values.mean()) + half
     contradicted = any(high < 0 for _, high in spans.values())

@@ -9,7 +9,6 @@ from w2sg.studies.attention.desk import (
     FIRST_KEY,
     PAIRS,
     SYMBOLS,
-    TASKS,
     DeskResult,
     Scale,
     _task,
@@ -78,7 +77,11 @@ def test_altered_accuracies_fail_their_claim(claim, altered):
 
 def test_a_tenth_of_a_point_over_the_margin_is_not_decided():
     # At two seeds KV 3.1 points below QV was printed as a failure.
-    assert desk_claims({"kv": 0.919}, seeds=2)[1] == "cannot be told"
+    by_roles = {role: np.full((1, 2), mean) for role, mean in ACCURACY.items()}
+    by_roles["kv"] = by_roles["qv"] - [[0.022, 0.04]]
+    scores = np.array(GRID)[..., None] + [-0.01, 0.01]
+    result = DeskResult("shift", RATES[:1], by_roles, RateGrid(RATES, RATES, scores))
+    assert result.claims()[1].verdict == "cannot be told"
     assert desk_claims({"q": 0.9}, spread=0.02)[0] == "cannot be told"
 
 
@@ -96,11 +99,8 @@ def test_claims_pair_the_seeds():
 
 @pytest.mark.slow
 def test_ordering_of_the_roles():
-    """The claims that hold on both tasks, and the one that holds on one of them only."""
-    found = {claim.statement: claim.holds for claim in study().claims}
-    for task in TASKS:
-        assert found[f"{task}: V alone beats Q alone and K alone"]
-        assert found[f"{task}: Q and V do as well as Q, K and V"]
-        assert found[f"{task}: most of the gain over an untuned rate is not due to the ratio"]
-    assert found["content: Q is not special: K and V do as well as Q and V"]
-    assert not found["shift: Q is not special: K and V do as well as Q and V"]
+    """The claims that hold on both tasks, and the one that eight seeds leave open on one."""
+    found = {claim.statement: claim.verdict for claim in study().claims}
+    open_one = "shift: Q is not special: K and V do as well as Q and V, to 3 points"
+    assert found.pop(open_one) == "cannot be told"
+    assert set(found.values()) == {"holds"}
