@@ -81,7 +81,8 @@ def deliver(
     name = command.split()[-1]
     out = expanded(out, "--out")
     if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {str(out)!r} is a file; give a folder")
+        print(f"w2sg {command}: cannot write to --out: {out} is no folder", file=sys.stderr)
+        return 2
     figure = draw()
     try:
         out.mkdir(parents=True, exist_ok=True)
