@@ -49,4 +49,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a γ must not end a command where there is none
-    sys.exit(explained(app))
+    # what the exit status of a mistake is differs between versions of cyclopts; here it is 2
+    sys.exit(explained(lambda: app(exit_on_error=False)))
