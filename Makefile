@@ -1,4 +1,4 @@
-.PHONY: env demo test test-all check docs benchmarks lock clean
+.PHONY: env demo test test-all check docs benchmarks floors lock clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,10 @@ STUDIES := benchmarks/attention_roles.py benchmarks/default_rates.py benchmarks/
 
 benchmarks: $(READY)
 	for file in $(filter-out $(STUDIES),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+
+# with the oldest versions that pyproject.toml allows; before a release
+floors:
+	$(PYTHON) scripts/floors.py
 
 lock:
 	printf '$(TORCH)\n' > .constraints.txt

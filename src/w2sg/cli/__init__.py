@@ -50,7 +50,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a γ must not end a command where there is none
-    sys.exit(explained(lambda: app([_home(token) for token in sys.argv[1:]])))
+    words = [_home(token) for token in sys.argv[1:]]
+    # what the exit status of a mistake is differs between versions of cyclopts; here it is 2
+    sys.exit(explained(lambda: app(words, exit_on_error=False)))
 
 
 def _home(token: str) -> str:

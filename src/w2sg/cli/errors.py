@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from cyclopts import CycloptsError
+
 from w2sg._extras import MissingExtra, explain_import
 
 FAILED, REFUSED, STOPPED = 1, 2, 130
@@ -24,6 +26,8 @@ def explained(command: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         tell("stopped; finished stages are kept, and the same command goes on from there")
         return STOPPED
+    except CycloptsError:
+        return REFUSED  # it is printed already
     except ValueError as error:
         tell(str(error))
         return REFUSED
