@@ -109,13 +109,20 @@ def test_bounds_hold_where_the_docstring_says(d_w, d_s, n, N, sigma2, scales, se
 
 
 def test_neither_version_is_a_bound_outside_its_conditions():
-    # Each breaks one condition of the docstring: few rows for the baseline, a misfit that acts as
-    # noise.
-    baseline = (Dimensions(5, 50, 5), (5, 50, 5, 20, 200, 1.0, 0.0))
-    foreign = LatentModel(np.zeros((20, 5)), np.zeros(20), np.ones(5) * 3)
-    misfit = (foreign, (5, 20, 0, 400, 60, 0.1, foreign.rho_w + foreign.rho_s))
-    for model, args in (baseline, misfit):
+    # Each breaks one condition of the docstring: few rows for the baseline; a part of the target
+    # that is label noise to the teacher; a misfit that is noise to the student.
+    few = (Dimensions(5, 50, 5), (5, 50, 5, 20, 200, 1.0, 0.0))
+    noisy = LatentModel(np.zeros((14, 18)), 3 * np.ones(14), np.zeros(18))
+    noisy = (noisy, (18, 14, 0, 310, 17, 0.004, noisy.rho_w + noisy.rho_s))
+    for model, args in (few, noisy):
         assert opr_lower_bound(*args, "population") > risk_summary(model, *args[3:6]).opr
+    beta = np.zeros(16)
+    beta[3:] = (0.00196 / 13) ** 0.5
+    foreign = LatentModel(np.eye(5, 16) * ([1] * 3 + [0] * 13), np.zeros(5), beta)
+    args = (16, 5, 3, 594, 13, 0.48, foreign.rho_w + foreign.rho_s)
+    exact = risk_summary(foreign, *args[3:6])
+    assert exact.teacher_risk > exact.ceiling_risk
+    assert exact.pgr < 0 < pgr_lower_bound(*args, "population")
 
 
 def test_bounds_say_nothing_where_the_student_is_infinite():

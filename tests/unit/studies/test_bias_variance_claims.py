@@ -46,11 +46,11 @@ def misfit_that_rises_again(draws):
 
 
 def worse_wide_student(draws):
-    draws[:, 0, -1, STUDENT] += 0.04
+    draws[:, 0, -1, STUDENT] += 0.08
 
 
 def better_wide_student(draws):
-    draws[:, 0, -1, STUDENT] -= 0.06
+    draws[:, 0, -1, STUDENT] -= 0.1
 
 
 def student_that_never_overfits(draws):

@@ -84,11 +84,11 @@ def _width_claims(found: FloatArray) -> tuple[Claim, ...]:
             },
         ),
         all_above_zero(
-            "The residual all but vanishes: gain is misfit to within a tenth",
+            "The residual all but vanishes: gain is misfit to within a sixth",
             f"residual {residual.mean(0).round(3).tolist()}",
             {
-                "a tenth of the misfit over −residual": 0.1 * floor + residual[:, -1],
-                "a tenth of the misfit over residual": 0.1 * floor - residual[:, -1],
+                "a sixth of the misfit over −residual": floor / 6 + residual[:, -1],
+                "a sixth of the misfit over residual": floor / 6 - residual[:, -1],
                 "−residual of the narrowest over 0.3": -0.3 - residual[:, 0],
             },
         ),
