@@ -63,7 +63,7 @@ REFUSED = {
     "unknown loss": ({"student.loss": "revrse_ce"}, "reverse_ce"),
     "unknown policy": ({"student.policy": "qz"}, "student.policy = .qz.: must be"),
     "unknown column of labels": (
-        {"teacher.kind": "column", "teacher.column": "labl"},
+        {"teacher.kind": "column", "teacher.column": "labl", "teacher.folds": 5},
         "teacher.column='labl' is not a column of data.path=.*mean 'label'",
     ),
 }
