@@ -155,24 +155,14 @@ def run_sweep(
         checkpoint_seconds: Time between two checkpoints of a training.
         planned: Called when the plan is made, before anything is computed.
     """
-    as_whole("workers", workers, low=1)
+    _check_workers(workers, launcher)
     as_whole("processes_per_training", processes_per_training, low=1)
     as_flag("retry_failed", retry_failed)
     as_number("checkpoint_seconds", checkpoint_seconds, zero=True)
     if stage_timeout is not None:
-        as_number("stage_timeout", stage_timeout)
+        as_number("stage_timeout", stage_timeout, zero=True)
     for name, function in (("watch", watch), ("planned", planned)):
         check_callable(name, function)
-    if launcher is not None and not hasattr(launcher, "slots"):
-        raise ValueError(
-            "launcher must be an object that computes stages, such as w2sg.runs.launch.ray.Ray(), "
-            f"got {launcher!r}"
-        )
-    if launcher is not None and workers != 1:
-        raise ValueError(
-            f"workers = {workers} would change nothing: {type(launcher).__name__} computes the "
-            "stages elsewhere; leave out one of workers and launcher"
-        )
     loggers = as_names("loggers", loggers)
     require("train", "a sweep")
     check_loggers(loggers)
@@ -209,6 +199,22 @@ def run_sweep(
         _keep_runs(result, prepared)
         result.report(folder / "report.html")
     return result
+
+
+def _check_workers(workers: int, launcher: Launcher | None) -> None:
+    as_whole("workers", workers, low=1)
+    if launcher is None:
+        return
+    if not hasattr(launcher, "slots"):
+        raise ValueError(
+            "launcher must be an object that computes stages, such as w2sg.runs.launch.ray.Ray(), "
+            f"got {launcher!r}"
+        )
+    if workers != 1:
+        raise ValueError(
+            f"workers = {workers} would change nothing: {type(launcher).__name__} computes the "
+            "stages elsewhere; leave out one of workers and launcher"
+        )
 
 
 def dry_run(

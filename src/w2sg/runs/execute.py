@@ -19,7 +19,7 @@ from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
 from w2sg.runs.resolve import references, teacher_columns
 from w2sg.runs.store import Manifest, Store, StoreError, explained, failed
-from w2sg.spec import Spec, SpecNote
+from w2sg.spec import REFERENCES, Spec, SpecNote
 from w2sg.stages import labelled_data
 from w2sg.train.loggers import Loggers
 from w2sg.train.loggers import check as check_loggers
@@ -269,7 +269,8 @@ def execute(
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
-    if "ceiling" in spec.run.references and "ceiling" not in references(spec, facts.values()):
+    asked = spec.run.references != REFERENCES and "ceiling" in spec.run.references
+    if asked and "ceiling" not in references(spec, facts.values()):
         why = "unlabelled rows have no true labels to train it on"
         warnings.warn(f"run.references: no ceiling, since {why}", SpecNote, stacklevel=3)
     run.ensure_all(plan.calls.values())
