@@ -15,6 +15,7 @@ from w2sg.data.parts import label_warnings
 from w2sg.diagnostics.ledger import Ledger, MeanTeacher
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
+from w2sg.runs.given_model import with_stored_model
 from w2sg.runs.identity import run_id
 from w2sg.runs.store import STARTED, explained, write_atomically, write_json
 from w2sg.spec import Spec, SpecError, load, note_unused, refuse_ignored, to_toml
@@ -396,26 +397,3 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "computed": list(outcome.computed),
         "n_naive": outcome.plan.n_naive,
     }
-
-
-def with_stored_model(spec: Spec) -> Spec:
-    """Save a model given as (model, tokenizer) beside the results, so that it has an identity."""
-    from w2sg.spec import Named
-
-    given = spec.student.model
-    if not isinstance(given, Named):
-        return spec
-    try:
-        model, tokenizer = given.value
-        save = model.save_pretrained, tokenizer.save_pretrained
-    except (TypeError, ValueError, AttributeError):
-        raise ValueError(
-            "student.model must be a folder, a hub id, or the pair (model, tokenizer) of "
-            f"transformers, got {type(given.value).__name__}"
-        ) from None
-    name = f"{given.name or 'model'}-{given.version or 'unversioned'}"
-    folder = expanded(spec.run.store) / "models" / name
-    for write in save:
-        write(folder)
-    student = spec.student.model_copy(update={"model": str(folder)})
-    return spec.model_copy(update={"student": student})

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
 from w2sg._extras import require
-from w2sg.api import keep, run_id, with_stored_model
+from w2sg.api import keep
 from w2sg.runs import together
 from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
-from w2sg.runs.identity import refuse_unknown
+from w2sg.runs.given_model import with_stored_model
+from w2sg.runs.identity import refuse_unknown, run_id
 from w2sg.runs.launch import Launcher, Task
+from w2sg.runs.launch.checks import check_workers
 from w2sg.runs.machine import visible_gpus
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.scheduler import Scheduler
@@ -157,24 +159,14 @@ def run_sweep(
         checkpoint_seconds: Time between two checkpoints of a training.
         planned: Called when the plan is made, before anything is computed.
     """
-    as_whole("workers", workers, low=1)
+    check_workers(workers, launcher)
     as_whole("processes_per_training", processes_per_training, low=1)
     as_flag("retry_failed", retry_failed)
     as_number("checkpoint_seconds", checkpoint_seconds, zero=True)
     if stage_timeout is not None:
-        as_number("stage_timeout", stage_timeout)
+        as_number("stage_timeout", stage_timeout, zero=True)
     for name, function in (("watch", watch), ("planned", planned)):
         check_callable(name, function)
-    if launcher is not None and not hasattr(launcher, "slots"):
-        raise ValueError(
-            "launcher must be an object that computes stages, such as w2sg.runs.launch.ray.Ray(), "
-            f"got {launcher!r}"
-        )
-    if launcher is not None and workers != 1:
-        raise ValueError(
-            f"workers = {workers} would change nothing: {type(launcher).__name__} computes the "
-            "stages elsewhere; leave out one of workers and launcher"
-        )
     loggers = as_names("loggers", loggers)
     require("train", "a sweep")
     check_loggers(loggers)

@@ -9,6 +9,7 @@ from typing import Any
 from cyclopts import convert
 
 WHOLE = re.compile(r"[+-]?[0-9]+")
+SMALLEST = 1e-100  # squares of what is smaller, or larger than its inverse, are no numbers
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -35,14 +36,17 @@ def number(word: str) -> float:
     """Return a finite number as it is written in other programs too.
 
     Raises:
-        ValueError: It is anything else, such as ``nan``, ``inf`` or ``1_000``.
+        ValueError: It is anything else, such as ``nan``, ``inf`` or ``1_000``, or so large or small
+            that formulas overflow.
 
     >>> number("1e-4")
     0.0001
     """
-    if not NUMBER.fullmatch(word) or not math.isfinite(float(word)):
+    if not NUMBER.fullmatch(word) or not math.isfinite(value := float(word)):
         raise ValueError(f"must be a number, got {word[:100]!r}")
-    return float(word)
+    if value and not SMALLEST < abs(value) < 1 / SMALLEST:
+        raise ValueError(f"must be 0 or of a size from 1e-100 to 1e100, got {word[:100]!r}")
+    return value
 
 
 def whole_number(word: str) -> int:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from w2sg import arms
 from w2sg._version import __version__
 from w2sg.runs import together
 from w2sg.runs.checks import refuse_unusable
@@ -296,7 +297,8 @@ def execute(
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
     refuse_unusable(plan.calls.values(), run.load, store, str(spec.student.model))
     _note_start(store, spec, plan, data)
-    if "ceiling" in spec.run.references and "ceiling" not in references(spec, facts.values()):
+    asked = spec.run.references != arms.references() and "ceiling" in spec.run.references
+    if asked and "ceiling" not in references(spec, facts.values()):
         why = "unlabelled rows have no true labels to train it on"
         warnings.warn(f"run.references: no ceiling, since {why}", SpecNote, stacklevel=3)
     run.ensure_all(plan.calls.values())

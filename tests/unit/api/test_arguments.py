@@ -37,8 +37,8 @@ SWEEPS = [
     ({"workers": True}, "workers must be a whole number of at least 1, got True"),
     ({"workers": None}, "workers must be a whole number of at least 1, got None"),
     ({"retry_failed": "no"}, "retry_failed must be True or False, got 'no'"),
-    ({"stage_timeout": 0}, "stage_timeout must be a finite number above 0, got 0"),
-    ({"stage_timeout": math.nan}, "stage_timeout must be a finite number above 0, got nan"),
+    ({"stage_timeout": -1}, "stage_timeout must be a finite number of 0 or more, got -1"),
+    ({"stage_timeout": math.nan}, "stage_timeout must be a finite number of 0 or more, got nan"),
     ({"launcher": "ray"}, "launcher must be an object that computes stages"),
     ({"planned": "x"}, "planned must be a function"),
 ]

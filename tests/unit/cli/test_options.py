@@ -81,6 +81,8 @@ def spec(word_csv, tiny_model, tmp_path):
         (("diagnose", "a.npz", "--n-boot", "1000000000"), "--n-boot must be from 0 to 100,000"),
         (("plan", "0.01", "--sd", "0.02", "--n-items", "1_000"), "--n-items must be whole numbers"),
         (("plan", "nan", "--sd", "0.02"), "must be a number, got 'nan'"),
+        (("plan", "0.01", "--sd", "1e308"), "must be 0 or of a size from 1e-100 to 1e100"),
+        (("theory", "bregman", "--tau2", "1e-308"), "must be 0 or of a size from 1e-100 to 1e100"),
         (("theory", "ridge", "--d", "50"), "--d 50 would change nothing without --simulate"),
         (("theory", "ridge", "--lam-t", "1_0"), "--lam-t must be a number, a list"),
         (("theory", "ridge", "--lam-t", "nan"), "--lam-t must be a number, a list"),

@@ -88,7 +88,9 @@ def test_refused_before_anything_is_computed(spec_of, tmp_path, monkeypatch):
         run(spec_of(batch_size=2), processes_per_training=3)
     with pytest.raises(ValueError, match="use --processes-per-training 2, or larger batches"):
         run_sweep(sweep, processes_per_training=3)
-    with pytest.raises(ValueError, match="--processes-per-training 0: must be at least 1"):
+    with pytest.raises(
+        ValueError, match="processes_per_training must be a whole number of at least"
+    ):
         run(spec_of(), processes_per_training=0)
     stages = {m.body["stage"] for m in execute(load(spec_of())).manifests.values()}
     monkeypatch.setattr(together, "visible_gpus", lambda: ("0", "1"))
