@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from w2sg.train.projections.select import parse_roles
+from w2sg.train.attention.select import parse_roles
 
 from w2sg.runs.sweep_spec import load_sweep
 from w2sg.spec import Spec, SpecError, load, parse_overrides, to_toml
