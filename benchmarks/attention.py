@@ -15,8 +15,8 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config
 from transformers import GPT2ForSequenceClassification as GPT2
 
+from w2sg.train.attention import Layout, SplitProjection
 from w2sg.train.policies import apply
-from w2sg.train.projections import Layout, SplitProjection
 
 WIDTH, LAYERS, HEADS, TOKENS, BATCH = 384, 6, 12, 64, 16
 

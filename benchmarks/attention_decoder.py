@@ -13,8 +13,8 @@ import time
 import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
+from w2sg.train.attention import flops_estimate
 from w2sg.train.policies import apply
-from w2sg.train.projections import flops_estimate
 
 BILLION = {
     "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,

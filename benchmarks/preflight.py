@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from w2sg.forecast import Evidence, Record, fit_ways, measure_spaces, rehearse
+from w2sg.forecast import Evidence, Record, fit_arms, measure_spaces, rehearse
 from w2sg.forecast.observed import observe
 from w2sg.forecast.overlay import lay_over
 from w2sg.forecast.prediction import predict
@@ -35,7 +35,7 @@ def main() -> None:
     def mark(name: str) -> None:
         marks.append((name, time.perf_counter()))
 
-    ways = fit_ways(given.strong[:n], given.truth, given.strong[n:], given.teacher[n:])
+    ways = fit_arms(given.strong[:n], given.truth, given.strong[n:], given.teacher[n:])
     mark("every way once, all labels")
     rehearsal = rehearse(given)
     mark("rehearsal, 5 folds, 3 × 4 sizes")

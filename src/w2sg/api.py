@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
 from w2sg._extras import require
-from w2sg.diagnostics import Ledger, MeanTeacher
-from w2sg.diagnostics.controls import Explanation
+from w2sg._paths import expanded, input_files, refuse_overwriting
+from w2sg.data.parts import label_warnings
+from w2sg.diagnostics.ledger import Ledger, MeanTeacher
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
-from w2sg.runs.store import digest, explained, write_atomically, write_json
-from w2sg.spec import Spec, SpecError, load, note_unused, refuse_ignored, to_toml
+from w2sg.runs.identity import run_id
+from w2sg.runs.requested import as_spec, with_stored_model
+from w2sg.runs.store import STARTED, explained, write_atomically, write_json
+from w2sg.spec import Spec, load, to_toml
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from w2sg.diagnostics.controls import Explanation
     from w2sg.runs.preflight import Preflight
 
 
@@ -68,6 +72,14 @@ class Result:
         """Everything that the evaluation found, as JSON."""
         return self.outcome.of_role("evaluation").facts
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of labels and given answers, in sentences, as the terminal said."""
+        seed = self.spec.run.seeds[0]
+        report = self.outcome.artifact(self.outcome.data[seed]).facts["report"]
+        teacher = self.outcome.of_role(f"teacher/{seed}").facts
+        return (*label_warnings(report, seed), *teacher.get("notes", ()))
+
     def table(self) -> "pd.DataFrame":
         """Return one row per arm: accuracy with its interval, other metrics, gain over teacher."""
         import pandas as pd
@@ -104,22 +116,44 @@ class Result:
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     @property
-    def explanation(self) -> Explanation | None:
+    def explanation(self) -> "Explanation | None":
         """The controls that `explain` last compared, ``None`` if it was not asked."""
         file = self.folder / "explanation.json"
         if not file.is_file():
             return None
+        from w2sg.diagnostics.controls import Explanation
+
         return Explanation.of_json(json.loads(file.read_text(encoding="utf-8")))
 
     def report(self, path: str | Path) -> Path:
         """Write the page and return its path."""
         from w2sg.report import render
 
-        path = as_path("path", path)
-        write_atomically(path, render(self.outcome, self.forecast, self.explanation))
-        return path
+        target = self._writable(as_path("path", path), "the page", ".html")
+        write_atomically(target, render(self.outcome, self.forecast, self.explanation))
+        return target
 
-    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> Explanation:
+    def _writable(self, path: str | Path, what: str, ending: str = "") -> Path:
+        """Where to write, refused where it is a folder or a file that this result stands on."""
+        target = expanded(path, what)
+        if ending and target.is_dir():
+            raise ValueError(f"{what} {str(path)!r} is a folder; give the name of a file in it")
+        refuse_overwriting(target, input_files(self.spec.model_dump()), what)
+        inside = (
+            target.resolve().relative_to(self.outcome.store.root.resolve()).parts[0]
+            if (
+                target.resolve().is_relative_to(self.outcome.store.root.resolve())
+                and target.resolve() != self.outcome.store.root.resolve()
+            )
+            else ""
+        )
+        if inside in ("stages", "partial", "work", "tmp", "locks"):
+            raise ValueError(
+                f"{what} {str(path)!r} lies among the stages of the store; choose another place"
+            )
+        return target
+
+    def explain(self, *, untrained: bool = True, watch: Watch | None = None) -> "Explanation":
         """Return why it gained: matched controls on frozen features, each with its interval.
 
         Computed once and kept in the store; nothing is fine-tuned. Written beside the result too,
@@ -157,7 +191,14 @@ class Result:
         """
         from w2sg.report import model_card
 
-        target = as_path("folder", folder)
+        target = self._writable(as_path("folder", folder), "the folder of the model")
+        if target.exists() and not target.is_dir():
+            raise ValueError(f"the folder of the model {str(folder)!r} is a file; give a folder")
+        if target.is_dir() and any(target.iterdir()) and not (target / "config.json").is_file():
+            raise ValueError(
+                f"the folder of the model {str(folder)!r} holds other files and no model; give a "
+                "new folder"
+            )
         classifier = self.classifier(arm=arm, seed=seed)
         target.mkdir(parents=True, exist_ok=True)
         tokenizer = classifier.tokenizer  # cuts where the student was trained to be cut
@@ -169,7 +210,7 @@ class Result:
 
     def classifier(self, *, arm: str | None = None, seed: int | None = None) -> Any:
         """Return a trained student with its tokenizer, ready to be asked."""
-        from w2sg.models.backbone import fingerprint
+        from w2sg.models.sources import fingerprint
         from w2sg.runs.payloads import read_weights
         from w2sg.runs.resolve import settings_of
         from w2sg.stages import strong_student
@@ -244,33 +285,13 @@ def run(
     return result
 
 
-def as_spec(
-    spec: str | Path | Mapping[str, Any] | Spec, overrides: Mapping[str, Any] | None
-) -> Spec:
-    """Return the spec of a file or a mapping, or one that is validated already.
-
-    Raises:
-        SpecError: The spec is wrong, or it is validated and there are overrides.
-
-    Warns:
-        SpecNote: What of it has no effect.
-    """
-    if not isinstance(spec, Spec):
-        spec = load(spec, overrides)
-    elif overrides:
-        raise SpecError("overrides are for a file or a mapping; this spec is already validated")
-    else:
-        refuse_ignored(spec)  # it may be that of a stored result, which was opened as it was
-    note_unused(spec)
-    return spec
-
-
 def keep(outcome: Outcome) -> Result:
     """Write beside the results what was run and which stages it consists of."""
-    folder = Path(outcome.spec.run.store) / "runs" / run_id(outcome.spec)
+    folder = outcome.store.root / "runs" / run_id(outcome.spec)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "spec.toml", to_toml(outcome.spec))
     _write_beside(folder / "result.json", _record(outcome))
+    (folder / STARTED).unlink(missing_ok=True)
     return Result(outcome, folder)
 
 
@@ -298,7 +319,7 @@ def preflight(
         ValueError: The data cannot be used, or are too thin for a forecast.
         RunFailed: Features could not be made.
     """
-    from w2sg.report.preflight_page import render_preflight
+    from w2sg.report.forecast_page import render_forecast
     from w2sg.runs.preflight import preflight as forecast_run
 
     check_callable("watch", watch)
@@ -310,13 +331,13 @@ def preflight(
     folder.mkdir(parents=True, exist_ok=True)
     record = {"started": found.manifest.started, "key": found.manifest.key, **found.facts}
     _write_beside(folder / "forecast.json", record)
-    write_atomically(folder / "preflight.html", render_preflight(found))
+    write_atomically(folder / "preflight.html", render_forecast(found))
     return found
 
 
 def preflight_folder(spec: Spec) -> Path:
     """Return where the forecast of a run is written: the folder of the run."""
-    return Path(spec.run.store) / "runs" / run_id(spec)
+    return expanded(spec.run.store) / "runs" / run_id(spec)
 
 
 def open_result(folder: str | Path) -> Result:
@@ -328,22 +349,15 @@ def open_result(folder: str | Path) -> Result:
     Raises:
         ValueError: There is no finished run there, or parts of it are gone.
     """
-    from w2sg.runs.execute import reopen
+    from w2sg.runs.reopen import reopen
 
-    folder = as_path("folder", folder)
+    folder = expanded(as_path("folder", folder), "the result")
     folder = folder.parent if folder.is_file() else folder
     if not (folder / "result.json").is_file():
         raise ValueError(
             f"{str(folder)!r} holds no finished run; a result folder is what `w2sg run` prints"
         )
     return Result(reopen(load(folder / "spec.toml", stored=True), folder), folder)
-
-
-def run_id(spec: Spec) -> str:
-    """Return the name of a run's folder: a digest of its spec without the store's place."""
-    fields = spec.model_dump(mode="json")
-    fields["run"].pop("store")
-    return digest(fields)[:12]
 
 
 def _write_beside(path: Path, content: Mapping[str, Any]) -> None:
@@ -362,26 +376,3 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "computed": list(outcome.computed),
         "n_naive": outcome.plan.n_naive,
     }
-
-
-def with_stored_model(spec: Spec) -> Spec:
-    """Save a model given as (model, tokenizer) beside the results, so that it has an identity."""
-    from w2sg.spec import Named
-
-    given = spec.student.model
-    if not isinstance(given, Named):
-        return spec
-    try:
-        model, tokenizer = given.value
-        save = model.save_pretrained, tokenizer.save_pretrained
-    except (TypeError, ValueError, AttributeError):
-        raise ValueError(
-            "student.model must be a folder, a hub id, or the pair (model, tokenizer) of "
-            f"transformers, got {type(given.value).__name__}"
-        ) from None
-    name = f"{given.name or 'model'}-{given.version or 'unversioned'}"
-    folder = Path(spec.run.store) / "models" / name
-    for write in save:
-        write(folder)
-    student = spec.student.model_copy(update={"model": str(folder)})
-    return spec.model_copy(update={"student": student})

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from w2sg import soft_labels
 from w2sg._arrays import FloatArray, as_floats
 
 IntArray = NDArray[np.int64]
@@ -27,7 +28,7 @@ class Agreement:
         on_mistakes: Share among the items where the teacher is wrong: imitation of errors;
             ``None`` where the teacher makes no mistake.
         on_hits: Share among the items where the teacher is right; ``None`` where it never is.
-        n_mistakes: Number of items where the teacher is wrong.
+        n_mistakes: Number of items where the teacher is wrong, a tie in proportion.
         n_items: Number of items.
     """
 
@@ -41,7 +42,8 @@ class Agreement:
 def accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the share of items whose most probable class is the label.
 
-    Equal probabilities go to the class with the lower number.
+    The mean of 1[y ∈ argmax p]/|argmax p|: equally probable classes are a guess among them, so the
+    order of the classes changes nothing.
 
     Args:
         probabilities: Class probabilities (n, K).
@@ -62,11 +64,13 @@ def accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
 def accuracy_items(probabilities: ArrayLike, labels: ArrayLike) -> FloatArray:
     """Return 1 for every item that is classified correctly and 0 for the others, shape (n,).
 
+    An item with m most probable classes counts 1/m if its label is one of them.
+
     >>> accuracy_items([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]], [0, 1, 1])
     array([1., 1., 0.])
     """
     p, y = _checked(probabilities, labels)
-    return (p.argmax(axis=1) == y).astype(np.float64)
+    return soft_labels.hit_share(p, y)
 
 
 def nll(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -211,7 +215,7 @@ def calibration_error(
         raise ValueError(f"n_bins must be at least 1, got {n_bins}")
     p, y = _checked(probabilities, labels)
     confidence = p.max(axis=1)
-    excess = (p.argmax(axis=1) == y) - confidence
+    excess = soft_labels.hit_share(p, y) - confidence
     if binning == "width":
         bins = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
     elif binning == "mass":
@@ -225,6 +229,8 @@ def calibration_error(
 
 def agreement(student: ArrayLike, teacher: ArrayLike, labels: ArrayLike) -> Agreement:
     """Return how often student and teacher answer alike, overall and on the teacher's mistakes.
+
+    Of an item with a tie every tied class is answered with equal probability.
 
     A student that imitates the teacher's errors agrees on mistakes as often as on hits; one that
     corrects them agrees much less there (Burns et al. 2023, section 5.1.2).
@@ -247,13 +253,16 @@ def agreement(student: ArrayLike, teacher: ArrayLike, labels: ArrayLike) -> Agre
             f"student and teacher must have one shape, got {p.shape} and {q.shape}: "
             "give probabilities for the same items and classes"
         )
-    same = p.argmax(axis=1) == q.argmax(axis=1)
-    wrong = q.argmax(axis=1) != y
+    ours, theirs = soft_labels.harden(p), soft_labels.harden(q)
+    same = (ours * theirs).sum(axis=1)
+    hit = theirs[np.arange(len(y)), y]
+    both_right = ours[np.arange(len(y)), y] * hit
+    n_hits, n_mistakes = float(hit.sum()), float((1 - hit).sum())
     return Agreement(
         overall=float(same.mean()),
-        on_mistakes=float(same[wrong].mean()) if wrong.any() else None,
-        on_hits=float(same[~wrong].mean()) if not wrong.all() else None,
-        n_mistakes=int(wrong.sum()),
+        on_mistakes=float((same - both_right).sum() / n_mistakes) if n_mistakes else None,
+        on_hits=float(both_right.sum() / n_hits) if n_hits else None,
+        n_mistakes=round(n_mistakes),
         n_items=len(y),
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from w2sg._arrays import FloatArray, as_floats
 
 ROW_SUM_TOLERANCE = 1e-3
+TIE = 1e-12  # two probabilities closer than this are one
 
 
 def shrink(
@@ -52,16 +53,51 @@ def smooth(labels: ArrayLike, epsilon: float) -> Float[ndarray, "n *k"]:
 
 
 def harden(labels: ArrayLike) -> Float[ndarray, "n *k"]:
-    """Put all weight on the likeliest class; the first of equal ones, class 0 at exactly ½.
+    """Put all weight on the likeliest class; equal ones share it, so that no class is preferred.
+
+    Giving a tie to one class would favour whichever name sorts first; fractions need no coin and
+    keep the expected count of every class.
 
     >>> harden([[0.2, 0.8], [0.5, 0.5]])
-    array([[0., 1.],
-           [1., 0.]])
+    array([[0. , 1. ],
+           [0.5, 0.5]])
     """
     q = _probabilities(labels)
     if q.ndim == 1:
-        return (q > 0.5).astype(np.float64)
-    return np.eye(q.shape[1])[q.argmax(1)]
+        return _shared(np.stack([1 - q, q], axis=1))[:, 1]
+    return _shared(q)
+
+
+def undecided(scores: FloatArray) -> np.ndarray:
+    """Return which rows have no single likeliest class, shape (..., n).
+
+    >>> undecided(np.array([[0.2, 0.8], [0.5, 0.5]])).tolist()
+    [False, True]
+    """
+    return _leaders(scores).sum(axis=-1) > 1
+
+
+def hit_share(scores: FloatArray, labels: ArrayLike) -> FloatArray:
+    r"""Return how right each row is, 1[y ∈ argmax]/|argmax|: a tie is a guess among its classes.
+
+    Args:
+        scores: (..., n, K) probabilities, or scores of which the highest is the answer.
+        labels: (n,) class numbers.
+
+    >>> hit_share(np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]]), [1, 0, 1]).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    y = np.asarray(labels, dtype=np.int64)
+    return _shared(scores)[..., np.arange(len(y)), y]
+
+
+def answers(scores: FloatArray) -> np.ndarray:
+    """Return the number of the likeliest class of each row, −1 where several are.
+
+    >>> answers(np.array([[0.2, 0.8], [0.5, 0.5]])).tolist()
+    [1, -1]
+    """
+    return np.where(undecided(scores), -1, scores.argmax(axis=-1))
 
 
 def flip(labels: ArrayLike, rate: float, *, seed: int) -> Float[ndarray, "n *k"]:
@@ -155,6 +191,16 @@ def ensemble(
             "how='primal', or smooth the hard labels first"
         )
     return _from_log(mean_log, stack.ndim - 1)
+
+
+def _leaders(scores: FloatArray) -> np.ndarray:
+    """Mask of the likeliest classes; round-off in a mean of votes does not break their tie."""
+    return scores >= scores.max(axis=-1, keepdims=True) - TIE
+
+
+def _shared(scores: FloatArray) -> FloatArray:
+    mask = _leaders(scores).astype(np.float64)
+    return mask / mask.sum(axis=-1, keepdims=True)
 
 
 def _probabilities(labels: ArrayLike, name: str = "labels") -> FloatArray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from w2sg._paths import expanded
 from w2sg.runs.cost import correct_of
 from w2sg.runs.scheduler import Progress
 from w2sg.runs.store import Manifest, Store, write_atomically
@@ -167,8 +168,11 @@ class SweepResult:
 
     def report(self, path: str | Path) -> Path:
         """Write the page and return its path."""
-        write_atomically(Path(path), self.page())
-        return Path(path)
+        target = expanded(path, "the page")
+        if target.is_dir():
+            raise ValueError(f"the page {str(path)!r} is a folder; give the name of a file in it")
+        write_atomically(target, self.page())
+        return target
 
     @property
     def finished(self) -> bool:

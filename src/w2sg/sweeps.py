@@ -6,24 +6,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
+from w2sg._arguments import (
+    as_flag,
+    as_names,
+    as_number,
+    as_path,
+    as_whole,
+    check_callable,
+    check_workers,
+)
 from w2sg._extras import require
-from w2sg.api import keep, run_id, with_stored_model
+from w2sg.api import keep, run_id
 from w2sg.runs import together
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
 from w2sg.runs.identity import refuse_unknown
 from w2sg.runs.launch import Launcher, Task
 from w2sg.runs.machine import visible_gpus
+from w2sg.runs.payloads import Artifact
+from w2sg.runs.requested import with_stored_model
 from w2sg.runs.scheduler import Scheduler
-from w2sg.runs.store import Manifest, Store, explained
+from w2sg.runs.store import Manifest, Store, explained, read_manifest
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
-from w2sg.runs.sweep_record import (
-    read_record,
-    stored,
-    sweep_folder,
-    write_record,
-)
+from w2sg.runs.sweep_record import read_record, stored, sweep_folder, write_record
 from w2sg.runs.sweep_spec import SweepSpec, load_sweep, shown
 from w2sg.spec import SpecError
 from w2sg.sweep_results import SweepResult
@@ -155,7 +161,7 @@ def run_sweep(
         checkpoint_seconds: Time between two checkpoints of a training.
         planned: Called when the plan is made, before anything is computed.
     """
-    _check_workers(workers, launcher)
+    check_workers(workers, launcher)
     as_whole("processes_per_training", processes_per_training, low=1)
     as_flag("retry_failed", retry_failed)
     as_number("checkpoint_seconds", checkpoint_seconds, zero=True)
@@ -173,6 +179,8 @@ def run_sweep(
     checked = checked_sweep(spec, overrides)
     prepared = prepare(checked, watch=told, write=True)
     together.refuse_small_batches(prepared.plan.calls.values(), processes_per_training)
+    if launcher is None:  # where stages are computed elsewhere, the models may be there alone
+        refuse_unusable_cells(prepared)
     folder = sweep_folder(checked)
     runs = [run_id(cell.spec) for cell in checked.cells]
     with explained(checked.store):
@@ -201,20 +209,28 @@ def run_sweep(
     return result
 
 
-def _check_workers(workers: int, launcher: Launcher | None) -> None:
-    as_whole("workers", workers, low=1)
-    if launcher is None:
-        return
-    if not hasattr(launcher, "slots"):
-        raise ValueError(
-            "launcher must be an object that computes stages, such as w2sg.runs.launch.ray.Ray(), "
-            f"got {launcher!r}"
-        )
-    if workers != 1:
-        raise ValueError(
-            f"workers = {workers} would change nothing: {type(launcher).__name__} computes the "
-            "stages elsewhere; leave out one of workers and launcher"
-        )
+def refuse_unusable_cells(prepared: Prepared) -> None:
+    """Load and try every model and classifier of a sweep that is to be computed here.
+
+    Args:
+        prepared: The sweep, its data divided and stored.
+
+    Raises:
+        ValueError: One of them cannot be used; the text names the cell and the field.
+    """
+    store = Store(prepared.spec.store)
+
+    def load(key: str) -> Artifact:
+        return Artifact(read_manifest(store.folder(key)), store.folder(key))
+
+    seen: set[Any] = set()
+    for one in prepared.plan.cells:
+        student = str(one.cell.spec.student.model)
+        try:
+            refuse_unusable(one.plan.calls.values(), load, store, student, seen)
+        except ValueError as error:
+            cell = f"[{one.cell.name}] " if one.cell.settings else ""
+            raise ValueError(f"{cell}{error}") from error
 
 
 def dry_run(

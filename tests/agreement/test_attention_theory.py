@@ -77,7 +77,7 @@ def test_bound_for_counts_the_head():
     """Catches a bound that leaves the head out: it moves Q,V / Q,K,V towards 1."""
     from transformers import BertConfig, BertForSequenceClassification
 
-    from w2sg.train.projections import summary
+    from w2sg.train.attention import summary
 
     config = BertConfig(
         hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, vocab_size=9
@@ -206,7 +206,10 @@ def test_measured_prefactor_of_the_stable_ratio():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: generalization_bound(0, 16, 10, 0.5), "parameters must be above 0"),
+        (
+            lambda: generalization_bound(0, 16, 10, 0.5),
+            "parameters must be a whole number of at least 1",
+        ),
         (lambda: generalization_bound(1, 16, 10, -0.5), "subgaussian must be above 0"),
         (lambda: samples_needed(1, 16, 0.5, 0.0), "target must be above 0"),
         (lambda: toy_exponents(0.0, 0.0), "alpha must be at most -1"),
@@ -215,13 +218,13 @@ def test_measured_prefactor_of_the_stable_ratio():
             lambda: toy_dynamics([1e9], [1.0], 1, 1, lr_a=1e9, lr_b=1e9, steps=9),
             "the path overflows",
         ),
-        (lambda: gauge_dimension(2, 3), "n must be at least d_h"),
+        (lambda: gauge_dimension(2, 3), "n must be a whole number of at least"),
         (lambda: head_scaling("o"), "role must be one of q, k, v"),
         (lambda: head_scaling("q", "dora"), "parameterisation must be"),
-        (lambda: rotations(3, 3), "head_dim even"),
+        (lambda: rotations(3, 3), "head_dim must be"),
         (lambda: attention_gradients(*np.ones((3, 2, 2)), np.ones((3, 2))), "one shape"),
         (lambda: key_bias_gradient(*np.ones((4, 2, 2)), rotary=np.ones((2, 2, 3))), "rotary must"),
-        (lambda: stable_ratio(0), "head_dim must be at least 1"),
+        (lambda: stable_ratio(0), "head_dim must be a whole number of at least 1"),
     ],
 )
 def test_refusals(call, message):

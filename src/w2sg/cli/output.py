@@ -88,9 +88,11 @@ def deliver(
         print(text)
     if out is None:
         return 0
+    from w2sg._paths import expanded
     from w2sg.figures import to_svg
 
     name = command.split()[-1]
+    out = expanded(out, "--out")
     figure = draw()
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,12 @@ def _read(option: str, path: Path) -> "FloatArray":
     import numpy as np
 
     if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
+        try:
+            return np.load(path, allow_pickle=False)
+        except (ValueError, EOFError):  # NumPy's own text advises to unpickle it
+            raise ValueError(
+                f"{option}: {path} is no array of numbers as np.save writes it"
+            ) from None
     if path.suffix == ".csv":
         return np.loadtxt(path, delimiter=",", ndmin=2)
     raise ValueError(f"{option} must be a .npy or .csv file, got {path}")

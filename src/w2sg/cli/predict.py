@@ -7,6 +7,7 @@ import numpy as np
 from cyclopts import Parameter
 
 CHUNK = 4096
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula
 
 
 def predict(
@@ -21,7 +22,8 @@ def predict(
     """Label the rows of a file with the best student; any number of rows, in bounded memory.
 
     The output has the row number, the label, its probability and the probability of every class;
-    rows with blank text have empty cells.
+    rows with blank text have empty cells. In a CSV, class names that a spreadsheet would take for
+    a formula (= + - @) start with an apostrophe.
 
     Parameters
     ----------
@@ -42,32 +44,52 @@ def predict(
     from rich.progress import Progress
 
     from w2sg._extras import require
+    from w2sg._paths import input_files, refuse_overwriting
     from w2sg.api import open_result
     from w2sg.cli.output import terminal
     from w2sg.data.sources import BUNDLED, iterate_rows
-    from w2sg.models.backbone import encode
+    from w2sg.models.backbone import encode, longest
     from w2sg.train.finetune import predict as ask
 
     require("train", "labelling rows with a student")
-    stored = open_result(result)
     if out.suffix not in (".parquet", ".csv"):
         raise ValueError(f"--out {str(out)!r}: the ending must be .parquet or .csv")
+    refuse_overwriting(out, {"the file of rows": rows})
+    stored = open_result(result)
     spec = stored.spec
+    refuse_overwriting(
+        out, {"the store": stored.outcome.store.root, **input_files(spec.model_dump())}
+    )
+    own = BUNDLED.get(spec.data.bundled or "", spec.data.model_dump())
+    pair = own.get("text_pair")
+    if text_pair is not None and pair is None:
+        raise ValueError(
+            f"--text-pair {text_pair!r}: the student was trained on single texts; leave it out"
+        )
+    reading = {
+        "text": text or str(own["text"]),
+        "text_pair": text_pair or pair,
+        "chunk": CHUNK,
+        "argument": "ROWS",
+        "words": {"text": "--text", "text_pair": "--text-pair"},
+    }
+    # a line that cannot be read is refused before the model is asked about those above it
+    total = n_texts = 0
+    for chunk in iterate_rows(rows, **reading):
+        total, n_texts = total + chunk.n_read, n_texts + len(chunk.rows)
+    if not n_texts:
+        raise ValueError(
+            f"--text {reading['text']!r}: every one of the {total:,} rows is blank; name the "
+            "column that holds the texts"
+        )
     classifier = stored.classifier(arm=arm)
     names = list(stored.facts["label_names"])
-    own = BUNDLED.get(spec.data.bundled or "", spec.data.model_dump())
-    chunks = iterate_rows(
-        rows,
-        text=text or str(own["text"]),
-        text_pair=text_pair or own.get("text_pair"),
-        chunk=CHUNK,
-    )
     precision = stored.outcome.of_role(f"student/{spec.run.seeds[0]}").manifest.body["spec"]
     n_rows = n_blank = n_truncated = 0
     console = terminal(stderr=True)
     with _Writer(out) as writer, Progress(console=console, transient=True) as bar:
-        task = bar.add_task("labelling", total=None)
-        for chunk in chunks:
+        task = bar.add_task("labelling", total=total)
+        for chunk in iterate_rows(rows, **reading):
             encoded = encode(
                 classifier.tokenizer,
                 chunk.rows.texts,
@@ -86,11 +108,17 @@ def predict(
             n_rows += chunk.n_read
             n_blank += chunk.n_read - len(chunk.rows)
             n_truncated += encoded.n_truncated
-            bar.update(task, description=f"labelled {n_rows:,} rows")
+            bar.update(task, completed=n_rows, description=f"labelled {n_rows:,} rows")
     blank = f", {n_blank:,} of them blank and left empty" if n_blank else ""
-    cut = f", {n_truncated:,} cut to {spec.student.max_length} tokens" if n_truncated else ""
+    limit = longest(classifier.tokenizer, spec.student.max_length)
+    cut = f", {n_truncated:,} cut to {limit} tokens" if n_truncated else ""
     print(f"{n_rows:,} rows{blank}{cut} → {out}")
     return 0
+
+
+def _cell(text: str) -> str:
+    """A text as a CSV cell that no spreadsheet takes for a formula: those get an apostrophe."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 class _Writer:
@@ -108,6 +136,8 @@ class _Writer:
     def write(self, frame) -> None:  # noqa: ANN001
         if self.path.suffix == ".csv":
             first = not self.beside.exists()
+            frame["label"] = frame["label"].map(_cell, na_action="ignore")
+            frame.columns = [_cell(name) for name in frame.columns]
             frame.to_csv(self.beside, mode="a", header=first, index=False)
             return
         import pyarrow as pa

@@ -5,20 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from w2sg import arms
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from w2sg.runs.preflight import Preflight
     from w2sg.studies.track_record import Assessment
-
-# ways of using the data, for a table of 80 columns
-SHORT = {
-    "strong_on_labelled": "labels",
-    "student": "w2s",
-    "student_then_labels": "w2s, labels",
-    "self_training": "self",
-}
 
 
 def preflight(
@@ -72,7 +66,7 @@ def show(found: "Preflight", console: "Console") -> None:
     """Print the verdict and what it rests on."""
     from rich.table import Table
 
-    from w2sg.report.preflight_page import way_rows
+    from w2sg.report.forecast_page import way_rows
 
     facts = found.facts
     console.print(found.verdict, style="bold")
@@ -157,7 +151,7 @@ def _record_table(found: "Assessment") -> "Table":
             f"{100 * row.predicted_gain:+.1f}",
             f"{100 * row.low:+.1f} – {100 * row.high:+.1f}",
             f"{100 * row.gain:+.1f}{missed}",
-            SHORT.get(row.way, row.way),
+            arms.TABLE[row.way].short,
             f"{100 * row.regret:.1f}",
         )
     return table

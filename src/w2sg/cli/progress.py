@@ -1,7 +1,9 @@
 """A run as it goes on, on the terminal: a line per finished stage and a bar for the current one."""
 
+import json
 import signal
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +11,48 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from w2sg import arms
+
 if TYPE_CHECKING:
     from w2sg.runs.execute import Event
 
-ARMS = {
-    "teacher": "teacher",
-    "student": "student on the teacher's labels",
-    "strong_on_labelled": "strong model on the labels alone",
-    "self_training": "strong model teaching itself",
-    "student_then_labels": "student, then the labels",
-    "mixed": "all labels together",
-    "ceiling": "ceiling: true labels",
-}
+
+class Notes:
+    """Prints what is to be known of labels and given answers, each sentence once a run."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+        self.labels_said: set[str] = set()
+
+    def tell(self, event: "Event", console: Console) -> None:
+        """Print what a stage found, whether it was computed now or lay in the store."""
+        if event.manifest is None or event.state not in ("cached", "done"):
+            return
+        from w2sg.data.parts import label_warnings
+
+        facts, stage = event.manifest.facts, event.call.stage
+        if stage == "labelled_data":
+            # the first of several seeds speaks for all: they draw from the same rows
+            source = json.dumps(event.call.body.get("inputs"), sort_keys=True)
+            if source in self.labels_said:
+                return
+            self.labels_said.add(source)
+            found = label_warnings(facts.get("report", {}), event.call.body["spec"]["seed"])
+        elif stage == "weak_teacher":
+            found = given_answers(facts)
+        else:
+            return
+        for sentence in found:
+            if sentence not in self.said:
+                self.said.add(sentence)
+                console.print("note:", style="yellow", end=" ")
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def given_answers(facts: Mapping[str, Any]) -> list[str]:
+    """Return how a teacher's columns were read, and what else is to be known of them."""
+    reading = facts.get("reading")
+    return [*([f"teacher.column: {reading}"] if reading else ()), *facts.get("notes", ())]
 
 
 class Live:
@@ -31,6 +63,7 @@ class Live:
         self.started = time.monotonic()
         self.n_cached = 0
         self.stopping = False
+        self.notes = Notes()
         self.bar = Progress(
             TextColumn("{task.description}", style="cyan", markup=False),
             BarColumn(bar_width=28),
@@ -68,6 +101,7 @@ class Live:
         if self.stopping:
             raise KeyboardInterrupt
         label = event.call.label
+        self.notes.tell(event, self.console)
         if event.state == "cached":
             self.n_cached += 1
         elif event.state == "started":
@@ -95,7 +129,7 @@ class Live:
     def first_answer(self, facts: dict) -> None:
         """Tell what linear heads on frozen features say, minutes before fine-tuning does."""
         accuracy, gain = facts["accuracy"], facts["gain"]
-        parts = [f"{ARMS[arm]} {value:.1%}" for arm, value in accuracy.items()]
+        parts = [f"{arms.TABLE[arm].short} {value:.1%}" for arm, value in accuracy.items()]
         self.console.print(
             Text("First answer", "bold")
             + f" (linear heads on frozen features, {len(facts['seeds'])} seeds): "

@@ -23,6 +23,7 @@ def report(
     set
         As the sweep was run with.
     """
+    from w2sg._paths import refuse_overwriting
     from w2sg.api import open_result
     from w2sg.runs.sweep_spec import is_sweep
     from w2sg.spec import parse_overrides
@@ -31,6 +32,8 @@ def report(
         from w2sg.sweeps import open_sweep
 
         swept = open_sweep(result, parse_overrides(set))
+        if out is not None and result.is_file():
+            refuse_overwriting(out, {"the sweep's spec": result})
         print(swept.report(out or swept.folder / "report.html"))
         return 0
     if set:
@@ -39,5 +42,9 @@ def report(
             "it was run"
         )
     stored = open_result(result)
+    if out is not None:
+        refuse_overwriting(
+            out, {name: stored.folder / name for name in ("spec.toml", "result.json")}
+        )
     print(stored.report(out or stored.folder / "report.html"))
     return 0

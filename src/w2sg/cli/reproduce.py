@@ -11,6 +11,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from w2sg._extras import explain_import
+from w2sg._paths import expanded
 from w2sg.cli.output import plain, terminal
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ SUBJECTS = {
     "attention": "w2sg.studies.attention",
 }
 
+MARKS = {
+    "holds": ("holds", "green"),
+    "fails": ("FAILS", "red"),
+    "cannot be told": ("cannot be told", "yellow"),
+}
+
 
 def reproduce(
     subject: str | None = None,
@@ -36,13 +43,15 @@ def reproduce(
 ) -> int:
     """Re-make the figures of a subject, all or one by name, and check what they claim.
 
-    Without a subject, list what there is. The exit status is 1 if a claim fails.
+    Without a subject, list what there is. The exit status is 1 if a claim
+    fails; one that the draws cannot tell does not fail.
 
     Args:
         subject: For example "mechanisms".
         figure: For example "F1"; all figures of the subject if left out.
-        out: Folder to write FIGURE.svg, FIGURE.png and FIGURE.json to. A long figure keeps its
-            finished trainings there and goes on from them when it is called again.
+        out: Folder to write SUBJECT-FIGURE.svg, .png and .json to. A long figure keeps its finished
+            trainings in the folder SUBJECT-FIGURE there and goes on from them when it is called
+            again.
         as_json: Print claims as JSON instead of a table.
     """
     if subject is None:
@@ -56,25 +65,28 @@ def reproduce(
         makers = [
             package.figure_study(name) for name in names if figure or _can_load(package, name)
         ]
+        out = None if out is None else expanded(out, "--out")
     except (ValueError, ImportError) as error:
         needs = explain_import(error) if isinstance(error, ImportError) else None
         print(f"w2sg reproduce: {needs or error}", file=sys.stderr)
         return 2
-    if out is not None and (problem := _cannot_write(out)):
+    long = getattr(package, "LONG", ())
+    folders = [_stem(subject, name) for name in names if name in long]
+    if out is not None and (problem := _cannot_write(out, folders)):
         print(f"w2sg reproduce: cannot write to --out: {problem}", file=sys.stderr)
         return 2
     record, failed = {}, 0
     for name, make in zip(names, makers, strict=True):
         start = time.perf_counter()
-        resumed = {"folder": out, "tell": _tell} if name in getattr(package, "LONG", ()) else {}
-        study: Study = make(**resumed)
+        kept = out / _stem(subject, name) if out is not None else None
+        study: Study = make(**({"folder": kept, "tell": _tell} if name in long else {}))
         seconds = time.perf_counter() - start
         failed += sum(not claim.holds for claim in study.claims)
         record[name] = _record(package.FIGURES[name][1], study, seconds)
         if not as_json:
             _print_study(name, package.FIGURES[name][1], study, seconds)
         if out is not None:
-            _write(out, name, study, record[name])
+            _write(out, _stem(subject, name), study, record[name])
     if as_json:
         print(json.dumps(record, indent=2, allow_nan=False))
     elif figure is None and (left := [n for n in package.FIGURES if n not in names]):
@@ -82,10 +94,16 @@ def reproduce(
     return 1 if failed else 0
 
 
-def _cannot_write(out: Path) -> OSError | None:
-    """Say so before minutes are spent."""
+def _stem(subject: str, name: str) -> str:
+    """Two subjects may have a figure of one name: E2 is in both mechanisms and bias-variance."""
+    return f"{subject}-{name}"
+
+
+def _cannot_write(out: Path, folders: list[str]) -> OSError | None:
+    """Say so before minutes are spent; make the folders that trainings are kept in."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        for folder in (out, *(out / name for name in folders)):
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return error
     return None
@@ -108,7 +126,12 @@ def _record(title: str, study: "Study", seconds: float) -> dict[str, Any]:
         "title": title,
         "seconds": round(seconds, 1),
         "claims": [
-            {"statement": c.statement, "found": c.found, "holds": bool(c.holds)}
+            {
+                "statement": c.statement,
+                "found": c.found,
+                "holds": bool(c.holds),
+                "verdict": c.verdict,
+            }
             for c in study.claims
         ],
     }
@@ -132,16 +155,16 @@ def _print_study(name: str, title: str, study: "Study", seconds: float) -> None:
 
     table = Table("", "claim", "found", title=f"{name}: {title} ({seconds:.1f} s)", box=SIMPLE_HEAD)
     for claim in study.claims:
-        mark = Text("holds", "green") if claim.holds else Text("FAILS", "red")
-        table.add_row(mark, claim.statement, claim.found)
+        words, colour = MARKS[claim.verdict]
+        table.add_row(Text(words, colour), claim.statement, claim.found)
     terminal().print(table)
 
 
-def _write(out: Path, name: str, study: "Study", record: dict[str, Any]) -> None:
+def _write(out: Path, stem: str, study: "Study", record: dict[str, Any]) -> None:
     from w2sg.figures import to_svg
 
-    (out / f"{name}.svg").write_text(to_svg(study.figure), encoding="utf-8")
-    study.figure.savefig(out / f"{name}.png", dpi=120)
+    (out / f"{stem}.svg").write_text(to_svg(study.figure), encoding="utf-8")
+    study.figure.savefig(out / f"{stem}.png", dpi=120)
     arrays = plain({key: np.atleast_1d(value) for key, value in study.arrays.items()})
     text = json.dumps({**record, "arrays": arrays}, allow_nan=False)
-    (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    (out / f"{stem}.json").write_text(text + "\n", encoding="utf-8")

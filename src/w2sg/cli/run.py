@@ -7,10 +7,12 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from w2sg import arms
 from w2sg._arguments import as_number
 from w2sg.cli.options import whole_number, within
 from w2sg.cli.output import terminal
-from w2sg.cli.progress import ARMS, Live
+from w2sg.cli.progress import Live
+from w2sg.gain.verdict import verdict, worded
 
 if TYPE_CHECKING:
     from w2sg.api import Result
@@ -140,7 +142,7 @@ def show(result: "Result", console: Console) -> None:
     for arm, row in result.table().iterrows():
         gained = arm != "teacher"
         table.add_row(
-            ARMS[str(arm)],
+            arms.TABLE[str(arm)].title,
             f"{row['accuracy']:.1%}",
             f"{row['low']:.1%} – {row['high']:.1%}",
             f"{100 * row['gain']:+.1f}" if gained else "",
@@ -161,25 +163,20 @@ def answer(result: "Result") -> list[str]:
     if gain.estimate is None or gain.low is None or gain.high is None:
         lines.append(f"Gain withheld: {gain.reason}")
     else:
-        verdict = (
-            "The student beat its teacher"
-            if gain.low > 0
-            else "The student fell behind its teacher"
-            if gain.high < 0
-            else "Student and teacher are not distinguishable"
-        )
+        clause = worded(verdict(gain.low, gain.high), "The student")
         lines.append(
-            f"{verdict}: {100 * gain.estimate:+.1f} points "
+            f"{clause}: {100 * gain.estimate:+.1f} points "
             f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] at {gain.level:.0%}."
         )
         if gain.note:
             lines.append(f"  {gain.note}")
     lines.append(f"PGR {pgr}" if pgr.estimate is not None else f"PGR withheld: {pgr.reason}")
+    titles = {name: arm.phrase for name, arm in arms.TABLE.items()}
     if best["clear"]:
-        lines.append(f"Best way of using the data: {ARMS[best['order'][0]]}.")
+        lines.append(f"Best way of using the data: {titles[best['order'][0]]}.")
     else:
-        names = ", ".join(ARMS[arm] for arm in best["not_distinguishable"])
-        lines.append(f"Best way of using the data: not distinguishable among {names}.")
+        names = ", ".join(titles[arm] for arm in best["not_distinguishable"])
+        lines.append(f"Best way of using the data: cannot be told apart: {names}.")
     if result.facts["break_even"] is not None:
         lines.append(result.facts["break_even"]["sentence"])
     return lines

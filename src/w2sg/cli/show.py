@@ -36,6 +36,7 @@ def show(
     from w2sg.runs.store import Store
 
     held = Store(store)
+    held.require()
     manifest = find_key(held, key)
     if as_json:
         print(json.dumps(vars(manifest), indent=1, sort_keys=True, allow_nan=False))

@@ -42,9 +42,9 @@ def status(
         return _sweep_status(store, set, failures)
     if set:
         raise ValueError(f"--set {set[0]} would change nothing: {str(store)!r} is no sweep")
-    if not store.is_dir():
-        raise ValueError(f"store {str(store)!r} is not there; `w2sg run` makes it")
-    manifests = list(Store(store).manifests())
+    held = Store(store)
+    held.require()
+    manifests = list(held.manifests())
     console = terminal()
     table = Table("stage", "done", "failed", "hours", "MB")
     counts = Counter((m.body["stage"], m.status) for m in manifests)
@@ -68,7 +68,10 @@ def status(
     for manifest in sorted(failed, key=lambda m: -m.started)[:failures]:
         reason = (manifest.error or "").strip().split("\n")[-1]
         console.print(f"failed {manifest.body['stage']} {manifest.key}: {reason}")
-    return 1 if failed else 0
+    unreadable = list(held.unreadable())
+    for name, why in unreadable:
+        console.print(f"cannot be read {name}: {why}", soft_wrap=True)
+    return 1 if failed or unreadable else 0
 
 
 def _sweep_status(spec: Path, settings: tuple[str, ...], failures: int) -> int:

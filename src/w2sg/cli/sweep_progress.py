@@ -11,6 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from w2sg.cli.progress import Notes
+
 if TYPE_CHECKING:
     from w2sg.runs.cost import Cost
     from w2sg.runs.execute import Event
@@ -30,6 +32,7 @@ class LiveSweep:
         self.counts = {"cached": 0, "done": 0, "failed": 0}
         self.under_way: dict[str, tuple[float, Event]] = {}
         self.left: set[str] = set()
+        self.notes = Notes()
         self.spent = 0.0  # estimated seconds of what this sweep has computed
         self.live = Live(console=console, transient=True, get_renderable=self.render)
 
@@ -67,6 +70,7 @@ class LiveSweep:
     def watch(self, event: "Event") -> None:
         """Show an event."""
         key = event.call.key
+        self.notes.tell(event, self.console)
         if event.state in ("started", "progress"):
             since, _ = self.under_way.get(key, (time.monotonic(), event))
             self.under_way[key] = since, event

@@ -1,6 +1,6 @@
 """The parts of a run, and what a reader must know about them before believing a number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ class PartsReport:
         test_from: ``"file"``, ``"split"`` or ``"hash"``.
         unlabelled_from: ``"file"``, ``"empty labels"``, ``"hidden labels"`` or both of the latter.
         provenance: Source → what was read.
+        contradictory: Part → rows whose text stands in the same part with another label.
+        notes: What must be known about labels and class names, in sentences.
     """
 
     rows: Mapping[str, int]
@@ -37,6 +39,33 @@ class PartsReport:
     test_from: str
     unlabelled_from: str
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    contradictory: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def label_warnings(report: Mapping[str, Any], seed: int) -> list[str]:
+    """Return what must be known about the labels of a run, in sentences.
+
+    Args:
+        report: The fields of a `PartsReport`; one that was stored by an earlier version has none
+            of this.
+        seed: The seed that drew the parts.
+
+    >>> label_warnings({"contradictory": {"test": 2}}, 0)[0][:61]
+    '2 rows of the test part have a text that stands there with an'
+    """
+    said = list(report.get("notes", ()))
+    counted = report.get("contradictory", {})
+    rows = {part: n for part in ("labelled", "unlabelled", "test") if (n := counted.get(part, 0))}
+    if rows:
+        counts = ", ".join(
+            f"{n:,} row{'s' * (n != 1)} of the {part} part" for part, n in rows.items()
+        )
+        said.append(
+            f"{counts} {'have' if sum(rows.values()) > 1 else 'has'} a text that stands there with "
+            f"another label too (seed {seed}): no model can be right on all of them."
+        )
+    return said
 
 
 @dataclass(frozen=True)

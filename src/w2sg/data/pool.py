@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg.data.class_names import BOOLEANS, as_toml, look_alikes
 from w2sg.data.duplicates import near_clusters
 from w2sg.data.examples import IntArray, Labelled, Unlabelled
 from w2sg.data.label_column import NO_LABEL
@@ -130,9 +131,7 @@ def gather(data: Table, unlabelled: Table | None, test: Table | None) -> Pool:
     groups = None
     if any("group" in table.frame for table in tables.values()):
         groups = np.concatenate([_groups(table) for table in tables.values()])
-    splits = np.full(len(ids), "", dtype=object)
-    if "split" in data.frame:
-        splits[: len(data)] = data.frame["split"].to_numpy(dtype=object)
+    splits = np.concatenate([_splits(table) for table in tables.values()])
     return Pool(
         ids=ids,
         texts=joined("text"),
@@ -152,25 +151,47 @@ def _groups(table: Table) -> Words:
     return np.array([f"row {name}" for name in table.frame["id"]], dtype=object)
 
 
+def _splits(table: Table) -> Words:
+    if "split" in table.frame:
+        return table.frame["split"].to_numpy(dtype=object)
+    return np.full(len(table), "", dtype=object)
+
+
 def _labels(table: Table, data: Table, source: str) -> IntArray:
     if table.label_names is None:
         return np.full(len(table), NO_LABEL, dtype=np.int64)
     own = table.frame["label"].to_numpy(dtype=np.int64)
     if table is data:
         return own
-    known = {name: number for number, name in enumerate(data.label_names or ())}
+    names = data.label_names or ()
+    known = {name: number for number, name in enumerate(names)}
+    if len(names) == len({name.lower() for name in names} & set(BOOLEANS)):
+        # true of JSON, True of pandas and TRUE of a spreadsheet
+        known |= {
+            other: known[name]
+            for name in names
+            for other in table.label_names
+            if other.lower() == name.lower()
+        }
     unseen = [
         table.label_names[c]
         for c in np.unique(own[own != NO_LABEL])
         if table.label_names[c] not in known
     ]
     if unseen:
+        alike = next((g for g in look_alikes({*names, unseen[0]}) if unseen[0] in g), ())
+        near = next((name for name in alike if name != unseen[0]), None)
+        hint = "" if near is None else f"; did you mean {near!r}?"
         raise ValueError(
             f"label {unseen[0]!r} of the {source} file is none of the classes of the main data, "
-            f"{list(known)}"
+            f"{list(names)}{hint or _no_label_hint(unseen[0])}"
         )
     number_of = [known.get(name, NO_LABEL) for name in table.label_names]
     return np.array([*number_of, NO_LABEL], dtype=np.int64)[own]  # -1 is the last entry
+
+
+def _no_label_hint(name: str) -> str:
+    return f"; if it means that a row has no label, set data.no_label = {as_toml([name])}"
 
 
 def _hashes(values: Words, salt: str) -> NDArray[np.uint64]:

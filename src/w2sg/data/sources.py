@@ -12,9 +12,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from w2sg.data.columns import (
+    column_of,
+    content_ids,
+    ids_of,
+    not_blank,
+    refuse_names_as_values,
+    refuse_twice,
+)
+from w2sg.data.data_sets import read_hub, read_path
 from w2sg.data.examples import Unlabelled
-from w2sg.data.files import bundled_path, read_chunks, read_hub, read_path, suggest
-from w2sg.data.label_column import NO_LABEL, class_numbers, is_empty
+from w2sg.data.files import Raw, bundled_path, read_chunks, read_file
+from w2sg.data.label_column import NO_LABEL, class_numbers, is_empty, kept_texts
+from w2sg.data.split_column import split_column
 
 BUNDLED: Mapping[str, Mapping[str, str]] = {
     "vader_tweets": {"id": "id", "text": "text", "label": "label"},
@@ -37,11 +47,15 @@ class Table:
             source has them; ``label`` as a class number, -1 where the row has no label.
         label_names: The names of the classes, sorted unless the source orders them; nothing if no
             label column was read.
-        extra: The kept columns under their own names, indexed by id.
+        extra: The kept columns under their own names as texts, indexed by id; a cell without a
+            value, or with one that means "no label", is empty.
         n_read: Rows in the source.
         n_blank: Rows dropped because a text was blank.
         ids_from: ``"column"`` or ``"content"``.
         provenance: What was read, JSON-able.
+        columns: The names of all columns of the source.
+        notes: What a reader must know about the labels, in sentences.
+        emptied: Values of the label column that were read as no label, as was asked for.
     """
 
     frame: pd.DataFrame
@@ -51,6 +65,9 @@ class Table:
     n_blank: int
     ids_from: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    emptied: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         """Return the number of rows that were kept."""
@@ -68,7 +85,9 @@ class Table:
         """SHA-256 of all content, kept columns included; the same for every order of the rows."""
         names = list(self.label_names or ())
         columns = [*self.frame.columns, *(f"extra:{name}" for name in self.extra.columns)]
-        digest = hashlib.sha256(json.dumps(["Table", columns, names]).encode())
+        # the same table out of another file may have other notes, and they are kept with the parts
+        header = ["Table", columns, names, *([list(self.notes)] if self.notes else ())]
+        digest = hashlib.sha256(json.dumps(header).encode())
         whole = pd.concat([self.frame.set_index("id", drop=False), self.extra], axis=1)
         for row in sorted(whole.itertuples(index=False, name=None)):
             digest.update(json.dumps(row, default=str).encode())
@@ -87,9 +106,12 @@ def read_table(
     group: str | None = None,
     split: str | None = None,
     keep: Sequence[str] = (),
+    no_label: Sequence[str] | None = None,
     label_optional: bool = False,
     split_optional: bool = False,
-    argument: str = "path",
+    keep_optional: bool = False,
+    argument: str | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Table:
     """Read a data set into one table; exactly one of ``path``, ``bundled`` and ``hub`` says which.
 
@@ -97,23 +119,30 @@ def read_table(
         path: A CSV, TSV, JSON Lines or Parquet file, or a data-set folder.
         bundled: The name of a data set in the package; it knows its own columns.
         hub: ``org/name`` or ``org/name:configuration`` on the Hugging Face hub, or a local folder
-            in the same format.
+            as ``path`` takes.
         text: The column of the texts, ``"text"`` if not given.
         text_pair: The column of the second texts of a task on pairs.
-        label: The column of the labels: strings, integers or booleans. An empty cell (and -1 in a
-            column whose source names its classes) is a row without a label.
+        label: The column of the labels: strings, integers or booleans, or lists of one of these.
+            An empty cell (and -1 in a column whose source names its classes) is a row without a
+            label.
         id: The column of the row ids, unique. Without one, a row's id is the hash of its content,
             with the number of the occurrence for exact copies.
         group: The column of what rows share (a question, an author), so that they stay together.
-        split: The column of the source's own splits; a data set with several splits has one.
+        split: The column of the source's own splits; a data set with several splits has one, which
+            ``""`` leaves out.
         keep: Columns to keep beside, such as labels or probabilities given by another teacher.
+        no_label: Values of the label column that mean that a row has no label; see `class_numbers`.
         label_optional: Whether the label column may be absent.
-        split_optional: Whether the split column may be absent.
-        argument: How the user knows ``path``; it opens the error text.
+        split_optional: Whether the split column may be absent; another column that plainly holds
+            splits is then refused, so that test rows are not learned from.
+        keep_optional: Whether kept columns may be absent; ``extra`` then lacks them.
+        argument: How the user knows the source; it opens the error text.
+        words: Argument → how the user knows it, where not by its name here.
 
     Raises:
         ValueError: Missing, unreadable, empty or not UTF-8; a column that is not there (with the
-            nearest name); ids that are missing or occur twice; labels that are not classes.
+            nearest name), or that is named for two things; rows that are not what the first line
+            says; ids that are missing or occur twice; labels that are not classes.
 
     >>> table = read_table(bundled="vader_tweets")
     >>> len(table), table.label_names
@@ -123,30 +152,50 @@ def read_table(
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise ValueError(f"give exactly one of path, bundled and hub, got {chosen or 'none'}")
+    argument = argument or chosen[0]
+    origin = f" of {argument}={str(given[chosen[0]])!r}"
     if path is not None:
         raw = read_path(path, argument=argument)
     elif hub is not None:
-        raw = read_hub(hub)
+        raw = read_hub(hub, argument=argument)
     else:
         name = str(bundled)
-        raw = read_path(bundled_path(name, known=tuple(BUNDLED)))
+        raw = read_file(bundled_path(name, known=tuple(BUNDLED), argument=argument))
         raw = replace(raw, provenance={"kind": "bundled", "name": name})
         own = BUNDLED[name]
         text, text_pair = text or own["text"], text_pair or own.get("text_pair")
         label, id, group = label or own["label"], id or own["id"], group or own.get("group")
-    return from_frame(
+    named = {"text": text or "text", "text_pair": text_pair, "label": label, "id": id}
+    named |= {"group": group}
+    splits, said = split_column(raw, split, named.values(), optional=split_optional)
+    table = from_frame(
         raw.frame,
-        text=text or "text",
-        text_pair=text_pair,
-        label=label,
-        id=id,
-        group=group,
-        split=raw.split if split_optional and split not in raw.frame else split or raw.split,
+        **named,
+        split=splits,
         keep=keep,
+        no_label=no_label,
         label_optional=label_optional,
+        keep_optional=keep_optional,
         class_names=raw.class_names,
         provenance=raw.provenance,
+        words=words,
+        origin=origin,
     )
+    notes = (*raw.notes, *_absent(raw, named, words or {}, origin), *said)
+    return replace(table, notes=(*notes, *table.notes))
+
+
+def _absent(
+    raw: Raw, named: Mapping[str, str | None], words: Mapping[str, str], origin: str
+) -> list[str]:
+    """Say of how many rows a column is missing that others of the source have."""
+    becomes = {"label": "without a label", "group": "of a group of their own"}
+    return [
+        f"{n:,} of {len(raw.frame):,} rows{origin} have no {column!r} at all "
+        f"({words.get(argument, argument)}) and are read as {becomes.get(argument, 'blank')}"
+        for argument, column in named.items()
+        if column is not None and (n := raw.absent.get(column, 0))
+    ]
 
 
 @dataclass(frozen=True)
@@ -171,6 +220,8 @@ def iterate_rows(
     text_pair: str | None = None,
     id: str | None = None,
     chunk: int = 4096,
+    argument: str = "path",
+    words: Mapping[str, str] | None = None,
 ) -> Iterator[Chunk]:
     """Yield the texts of a file of any length, ``chunk`` rows at a time.
 
@@ -180,25 +231,36 @@ def iterate_rows(
         text_pair: The column of the second texts.
         id: The column of the row ids; without one the id is the row number, from 0.
         chunk: Rows to hold at once, at least 1.
+        argument: How the user knows ``path``; it opens the error text.
+        words: Argument → how the user knows it, where not by its name here.
 
     Raises:
         ValueError: As `read_table`; an id that occurred before is refused when it is met.
     """
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
+    said = words or {}
+    refuse_twice({"text": text, "text_pair": text_pair, "id": id}, said)
     start, seen = 0, set[str]()
-    for frame in read_chunks(path, chunk=chunk):
-        texts = _column(frame, "text", text)
-        pairs = None if text_pair is None else _column(frame, "text_pair", text_pair)
+
+    def column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
+        return column_of(frame, said.get(argument, argument), name)
+
+    for frame in read_chunks(path, chunk=chunk, argument=argument):
+        texts = column(frame, "text", text)
+        pairs = None if text_pair is None else column(frame, "text_pair", text_pair)
         numbers = np.arange(start, start + len(frame))
-        ids = [str(n) for n in numbers] if id is None else _ids(_column(frame, "id", id), id)
+        ids = [str(n) for n in numbers]
         if id is not None:
+            ids = ids_of(column(frame, "id", id), id, said.get("id", "id"))
             for name in ids:
                 if name in seen:
-                    raise ValueError(f"id={id!r}: {name!r} occurs more than once")
+                    raise ValueError(
+                        f"{said.get('id', 'id')}={id!r}: {name!r} occurs more than once"
+                    )
                 seen.add(name)
         start += len(frame)
-        kept = _not_blank(texts) if pairs is None else _not_blank(texts) & _not_blank(pairs)
+        kept = not_blank(texts) if pairs is None else not_blank(texts) & not_blank(pairs)
         where = np.flatnonzero(kept)
         rows = Unlabelled(
             tuple(ids[i] for i in where),
@@ -218,24 +280,22 @@ def from_frame(
     group: str | None = None,
     split: str | None = None,
     keep: Sequence[str] = (),
+    no_label: Sequence[str] | None = None,
     label_optional: bool = False,
+    keep_optional: bool = False,
     class_names: Mapping[str, tuple[str, ...]] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    words: Mapping[str, str] | None = None,
+    origin: str = "",
 ) -> Table:
-    """Return the rows of a frame as a table; the columns mean what they mean in `read_table`.
+    """Return the rows of a frame as a table; the arguments mean what they mean in `read_table`.
 
     Args:
         frame: Any frame with a text column.
-        text: The column of the texts.
-        text_pair: The column of the second texts.
-        label: The column of the labels.
-        id: The column of the row ids.
-        group: The column of what rows share.
-        split: The column of the source's own splits.
-        keep: Columns to keep beside.
-        label_optional: Whether the label column may be absent.
+        text: The column of the texts, and so on.
         class_names: Column → names of its classes, in the order of the class numbers.
         provenance: Where the frame is from, JSON-able.
+        origin: Of which file it is, for errors, such as ``" of data.test='b.csv'"``.
 
     Raises:
         ValueError: As `read_table`.
@@ -247,16 +307,23 @@ def from_frame(
     """
     if frame.empty:
         raise ValueError("the frame holds no rows")
-    columns = {"text": _column(frame, "text", text)}
+    said = words or {}
+    parts = {"text": text, "text_pair": text_pair, "label": label, "id": id, "group": group}
+    refuse_twice({**parts, "split": split}, said)
+
+    def column(argument: str, name: str, *, lists: bool = False) -> pd.Series:
+        return column_of(frame, said.get(argument, argument), name, origin=origin, lists=lists)
+
+    columns = {"text": column("text", text)}
     if text_pair is not None:
-        columns["pair"] = _column(frame, "text_pair", text_pair)
-    kept = _not_blank(columns["text"])
+        columns["pair"] = column("text_pair", text_pair)
+    kept = not_blank(columns["text"])
     if "pair" in columns:
-        kept &= _not_blank(columns["pair"])
+        kept &= not_blank(columns["pair"])
     if not kept.any():
         raise ValueError(
-            f"text={text!r}: every one of the {len(frame)} rows is blank; name the column that "
-            "holds the texts"
+            f"{said.get('text', 'text')}={text!r}: every one of the {len(frame)} rows is blank; "
+            "name the column that holds the texts"
         )
     n_blank = int((~kept).sum())
     where = np.flatnonzero(kept)
@@ -266,94 +333,61 @@ def from_frame(
 
     out: dict[str, Any] = {name: strings(series) for name, series in columns.items()}
     if id is None:
-        out["id"] = _content_ids(out["text"], out.get("pair"))
+        out["id"] = content_ids(out["text"], out.get("pair"))
     else:
-        out["id"] = _ids(_column(frame, "id", id).iloc[where], id)
+        out["id"] = ids_of(column("id", id).iloc[where], id, said.get("id", "id"))
         repeated = pd.Series(out["id"]).duplicated()
         if repeated.any():
             first = out["id"][int(np.argmax(repeated.to_numpy()))]
             raise ValueError(
-                f"id={id!r}: {first!r} occurs more than once ({int(repeated.sum())} repeats); "
-                "ids must be unique, or leave id out to name rows by their content"
+                f"{said.get('id', 'id')}={id!r}: {first!r} occurs more than once "
+                f"({int(repeated.sum())} repeats); ids must be unique, or leave id out to name "
+                "rows by their content"
             )
-    names = None
+    names, notes, emptied, own = None, (), frozenset(), class_names or {}
     if label is not None and (label in frame or not label_optional):
-        given = _column(frame, "label", label).iloc[where]
-        out["label"], names = class_numbers(given, label, (class_names or {}).get(label))
+        labels = class_numbers(
+            column("label", label, lists=True).iloc[where],
+            label,
+            own.get(label),
+            no_label=no_label,
+            argument=said.get("label", "label"),
+            origin=origin,
+        )
+        out["label"], names = labels.numbers, labels.names
+        notes, emptied = labels.notes, labels.emptied
     if group is not None:
-        given = _column(frame, "group", group).iloc[where]
         # a row without a group stands alone
         out["group"] = [
             f"row {name}" if is_empty(value) else str(value)
-            for name, value in zip(out["id"], given, strict=True)
+            for name, value in zip(out["id"], column("group", group).iloc[where], strict=True)
         ]
     if split is not None:
-        out["split"] = strings(_column(frame, "split", split))
-    extra = pd.DataFrame(
-        {name: _as_numbers(_column(frame, "keep", name).iloc[where]) for name in keep},
-        index=pd.Index(out["id"], name="id", dtype=object),
-    )
+        out["split"] = [
+            "" if is_empty(value) else str(value) for value in column("split", split).iloc[where]
+        ]
+    extra = {
+        name: kept_texts(
+            column("keep", name, lists=True).iloc[where],
+            name,
+            own.get(name),
+            no_label=no_label or (),
+            argument=said.get("keep", "keep"),
+        )
+        for name in keep
+        if name in frame or not keep_optional
+    }
+    refuse_names_as_values(frame, [name for name in parts.values() if name in frame], origin)
     order = [name for name in ("id", "text", "pair", "label", "group", "split") if name in out]
     return Table(
         frame=pd.DataFrame({name: out[name] for name in order}),
         label_names=names,
-        extra=extra,
+        extra=pd.DataFrame(extra, index=pd.Index(out["id"], name="id", dtype=object), dtype=object),
         n_read=len(frame),
         n_blank=n_blank,
         ids_from="content" if id is None else "column",
         provenance=dict(provenance or {"kind": "frame"}),
+        columns=tuple(map(str, frame.columns)),
+        notes=notes,
+        emptied=emptied,
     )
-
-
-def _column(frame: pd.DataFrame, argument: str, name: str) -> pd.Series:
-    if name not in frame.columns:
-        known = [str(one) for one in frame.columns]
-        hint = suggest(name, known)
-        if len(known) == 1 and any(mark in known[0] for mark in ",;|\t"):
-            hint += "; cells are separated by commas in .csv and by tabs in .tsv"
-        raise ValueError(f"{argument}={name!r} is not a column; {hint}")
-    column = frame[name]
-    if not isinstance(column, pd.Series):
-        raise ValueError(
-            f"{argument}={name!r} is the name of {column.shape[1]} columns; rename all but one"
-        )
-    if column.dtype == object:
-        for row, value in enumerate(column):
-            if isinstance(value, list | tuple | dict | set | np.ndarray):
-                raise ValueError(
-                    f"{argument}={name!r} holds a {type(value).__name__} in row {row}, "
-                    f"{str(value)[:60]}; a cell must be one text, number or boolean"
-                )
-    return column
-
-
-def _as_numbers(column: pd.Series) -> NDArray[Any]:
-    """Numbers where every cell is one or empty, so that CSV and Parquet keep the same values."""
-    try:
-        return np.asarray(pd.to_numeric(column))
-    except (TypeError, ValueError):
-        return column.to_numpy(dtype=object)
-
-
-def _not_blank(texts: pd.Series) -> NDArray[np.bool_]:
-    return np.array([not is_empty(value) for value in texts], dtype=bool)
-
-
-def _ids(values: pd.Series, name: str) -> list[str]:
-    out = []
-    for row, value in enumerate(values):
-        if is_empty(value):
-            raise ValueError(f"id={name!r} is empty in row {row}; every row needs an id")
-        out.append(str(value))
-    return out
-
-
-def _content_ids(texts: list[str], pairs: list[str] | None) -> list[str]:
-    seen: dict[str, int] = {}
-    out = []
-    for row, text in enumerate(texts):
-        content = json.dumps([text] if pairs is None else [text, pairs[row]])
-        name = hashlib.sha256(content.encode()).hexdigest()[:20]
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
-    return out

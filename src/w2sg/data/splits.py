@@ -1,6 +1,6 @@
 """One table, or up to three, as the parts of a weak-to-strong run, drawn by hash of id."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,16 @@ from w2sg.data.parts import Parts, PartsReport
 from w2sg.data.pool import Mask, Pool, gather
 from w2sg.data.shift import shift_between
 from w2sg.data.sources import Table
+from w2sg.data.split_column import (
+    check_splits,
+    is_test,
+    no_test_labels,
+    other_test_rows,
+    split_notes,
+)
+
+# an interval needs two test items
+LEAST = {"n_labelled": 0, "n_unlabelled": 1, "n_test": 2}
 
 
 def divide(
@@ -45,7 +55,8 @@ def divide(
         split_seed: The seed of the test part.
         unlabelled: A separate source of unlabelled rows; its labels, if any, are set aside.
         test: A separate source of test rows.
-        test_split: The value of the split column that marks the source's own test rows.
+        test_split: The value of the split column that marks the source's own test rows, compared
+            without case. Rows of another split whose name says "test" are never learned from.
         duplicates: ``"report"`` counts copies and near copies across parts; ``"drop"`` also leaves
             copies of test rows out of the other parts, and copies of labelled rows out of the
             unlabelled part. The test part stays as it is.
@@ -69,14 +80,21 @@ def divide(
     drop = duplicates == "drop"
     dropped: dict[str, int] = {}
 
+    main = pool.sources == "data"
+    check_splits(pool.splits[main], test_split, own_test_file=test is not None)
     in_test, test_from, free = _draw_test(pool, n_test, f"test/{split_seed}", test_split)
+    kept_back = is_test(pool.splits, test_split) | other_test_rows(pool.splits, test_split)
+    if n := int((free & kept_back).sum()):
+        dropped["row of another test split"] = n
+    free &= ~kept_back
     _leave_out(free, pool, in_test, "test", drop=drop, dropped=dropped)
 
-    trainable = free & (pool.sources == "data") & pool.has_label
+    trainable = free & main & pool.has_label
     teaching = trainable if n_labelled else pool.has_label
-    classes = _classes(pool, teaching, in_test, table.label_names)
+    classes = _classes(pool, teaching, in_test, table.label_names, dropped)
+    _check_items(pool, in_test)
     order = pool.order(trainable, f"labelled/{seed}")
-    left = f"labelled rows left beside {len(in_test)} test rows"
+    left = f"labelled rows left beside {len(in_test)} test rows{_without(dropped)}"
     _enough("n_labelled", n_labelled, len(order), left)
     in_labelled = _stratified(pool, order, n_labelled, classes)
     _leave_out(free, pool, in_labelled, "labelled", drop=drop, dropped=dropped)
@@ -87,9 +105,12 @@ def divide(
     if unlabelled is None:  # rows that truly have no label come first
         order = order[np.argsort(pool.has_label[order], kind="stable")]
     left = f"rows left beside {len(in_test)} test and {len(in_labelled)} labelled rows"
-    _enough("n_unlabelled", n_unlabelled, len(order), left)
+    left += _without(dropped)
     if not len(order):
-        raise ValueError(f"there are no {left}; reduce n_labelled or n_test")
+        raise ValueError(
+            f"data.n_unlabelled: there are no {left}; reduce data.n_labelled or data.n_test"
+        )
+    _enough("n_unlabelled", n_unlabelled, len(order), left)
     in_unlabelled = order[:n_unlabelled]
 
     names = tuple(table.label_names[c] for c in classes)
@@ -120,6 +141,11 @@ def divide(
         test_from=test_from,
         unlabelled_from=_origin(pool, in_unlabelled, own_file=unlabelled is not None),
         provenance={name: one.provenance for name, one in tables.items() if one is not None},
+        contradictory=_contradictory(pool, chosen),
+        notes=[
+            *_notes(tables),
+            *split_notes(pool.splits[main], test_split, tested=test_from == "split"),
+        ],
     )
     return Parts(
         labelled=labelled,
@@ -133,36 +159,54 @@ def divide(
 
 def _check_sizes(**sizes: int | None) -> None:
     for name, value in sizes.items():
-        least = 0 if name == "n_labelled" else 1
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
-            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        least = LEAST[name]
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if value is not None and not (whole and value >= least):
+            raise ValueError(
+                f"data.{name} must be a whole number of at least {least}, got {value!r}"
+            )
 
 
 def _enough(name: str, wanted: int | None, there: int, what: str) -> None:
     if wanted is not None and wanted > there:
-        raise ValueError(f"{name}={wanted} is more than there are: {there} {what}; reduce it")
+        raise ValueError(f"data.{name}={wanted} is more than there are: {there} {what}; reduce it")
+
+
+def _check_items(pool: Pool, in_test: IntArray) -> None:
+    """Refuse a test part without two independent items: no interval could be given."""
+    groups = pool.ids if pool.groups is None else pool.groups
+    if len(set(groups[in_test])) < 2:
+        what = f"{len(in_test):,} test row{'s' * (len(in_test) != 1)}"
+        what += "" if pool.groups is None else " of one group (data.group)"
+        raise ValueError(
+            f"data.n_test: an interval needs two independent test items, and there are {what}; "
+            "take a larger data.n_test, or add rows to test on"
+        )
+
+
+def _without(dropped: dict[str, int]) -> str:
+    """Say which rows were left out, for a size that cannot be met without them."""
+    why = ", ".join(f"{n:,} rows ({reason})" for reason, n in dropped.items())
+    return f", without {why}" if why else ""
 
 
 def _draw_test(
     pool: Pool, n_test: int | None, salt: str, test_split: str
 ) -> tuple[IntArray, str, Mask]:
     """Return the test rows, where they come from, and the rows that are free for other parts."""
-    from_file, from_split = pool.sources == "test", pool.splits == test_split
+    main = pool.sources == "data"
+    from_file, from_split = pool.sources == "test", main & is_test(pool.splits, test_split)
     if from_file.any():
         candidates, origin = from_file, "file"
     elif from_split.any():
         candidates, origin = from_split, "split"
     else:
-        candidates, origin = pool.sources == "data", "hash"
+        candidates, origin = main, "hash"
         if n_test is None:
-            raise ValueError("n_test is needed: the data bring no test split and no test file")
+            raise ValueError("data.n_test is needed: the data bring no test split and no test file")
     order = pool.order(candidates & pool.has_label, salt)
     if not len(order):
-        others = sorted({str(one) for one in pool.splits[pool.has_label]} - {""})
-        raise ValueError(
-            f"the test {origin} has no labelled row; set test_split to a split that has one, "
-            f"of {others}"
-        )
+        raise ValueError(no_test_labels(pool.splits, pool.has_label, origin))
     what = "labelled rows in the " + ("data" if origin == "hash" else f"test {origin}")
     _enough("n_test", n_test, len(order), what)
     in_test = order[:n_test]
@@ -188,14 +232,13 @@ def _leave_out(
         free &= ~rows
 
 
-def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, ...]) -> list[int]:
+def _classes(
+    pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, ...], dropped: dict[str, int]
+) -> list[int]:
     """Return the class numbers that can be learned, or refuse rows of any other class."""
     classes = [int(c) for c in np.unique(pool.labels[trainable])]
     if len(classes) < 2:
-        raise ValueError(
-            f"the rows to learn from have one class only, {[names[c] for c in classes]}; "
-            "a classifier needs at least two; is data.label the right column?"
-        )
+        raise ValueError(_too_few_classes(pool, [names[c] for c in classes], in_test, dropped))
     learnable = np.isin(pool.labels, classes)
     for where, rows in (("test", in_test), ("data", np.flatnonzero(pool.has_label))):
         if len(unseen := rows[~learnable[rows]]):
@@ -207,14 +250,40 @@ def _classes(pool: Pool, trainable: Mask, in_test: IntArray, names: tuple[str, .
     return classes
 
 
+def _too_few_classes(
+    pool: Pool, classes: list[str], in_test: IntArray, dropped: dict[str, int]
+) -> str:
+    left = "no labelled row is left to learn from"
+    if classes:
+        left = f"the rows to learn from have one class only, {classes}"
+    all_classes = np.unique(pool.labels[pool.has_label])
+    if len(all_classes) < 2:
+        return f"{left}; a classifier needs at least two; is data.label the right column?"
+    n_test = f"{len(in_test):,} rows are in the test part"
+    if out := sum(n for reason, n in dropped.items() if reason.startswith("group")):
+        n_groups = len(set(pool.groups)) if pool.groups is not None else 0
+        return (
+            f"{left}: {n_test} and {out:,} others share a group (data.group) with them, of "
+            f"{n_groups:,} group{'s' * (n_groups != 1)} in all; groups stay together, so name a "
+            "column with more values, take a smaller data.n_test, or leave data.group out"
+        )
+    if dropped:
+        why = ", ".join(f"{n:,} left out ({reason})" for reason, n in dropped.items())
+        return f"{left}: {n_test}, {why}; take a smaller data.n_test or other test rows"
+    return (
+        f"{left}: {n_test}; a classifier needs at least two classes to learn from: take a smaller "
+        "data.n_test, or add labelled rows that are no test rows"
+    )
+
+
 def _stratified(pool: Pool, order: IntArray, n: int, classes: list[int]) -> IntArray:
     """Return the first rows of each class, in proportion to the classes, at least one of each."""
     if n == 0:
         return order[:0]
     if n < len(classes):
         raise ValueError(
-            f"n_labelled={n} is fewer than the {len(classes)} classes; every class needs a row: "
-            f"take at least {len(classes)}"
+            f"data.n_labelled={n} is fewer than the {len(classes)} classes; every class needs a "
+            f"row: take at least {len(classes)}"
         )
     labels = pool.labels[order]
     counts = np.array([(labels == c).sum() for c in classes])
@@ -245,6 +314,24 @@ def _copies(
 
     near = pool.near_clusters[used] if drop else near_clusters(texts, pairs)
     return count(exact_clusters(texts, pairs)), count(near)
+
+
+def _contradictory(pool: Pool, chosen: dict[str, IntArray]) -> dict[str, int]:
+    """Count the rows of each part whose text stands in the same part with another label."""
+    counts = {}
+    for part, rows in chosen.items():
+        rows = rows[pool.has_label[rows]]
+        pairs = None if pool.pairs is None else list(pool.pairs[rows])
+        text = pd.Series(exact_clusters(list(pool.texts[rows]), pairs))
+        n_labels: Any = pd.Series(pool.labels[rows]).groupby(text).transform("nunique")
+        counts[part] = int((n_labels > 1).sum())
+    return counts
+
+
+def _notes(tables: dict[str, Table | None]) -> list[str]:
+    """What the sources say of their labels, each sentence once."""
+    each = (note for one in tables.values() if one is not None for note in one.notes)
+    return list(dict.fromkeys(each))
 
 
 def _origin(pool: Pool, where: IntArray, *, own_file: bool) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from w2sg._seeds import child_seed
-from w2sg.data.files import suggest
 from w2sg.data.label_column import is_empty
+from w2sg.data.paths import suggest
 
 ANSWER_NAMES = ("wrong", "right")
 CHOICE_NAMES = ("first", "second")

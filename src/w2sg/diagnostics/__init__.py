@@ -4,43 +4,45 @@ What runs a torch model lives in ``w2sg.models`` and is loaded when its name is 
 so that everything else works without torch.
 """
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-from w2sg.diagnostics.curves import (
-    CurveSplit,
-    NoiseAndFloor,
-    OverlapFromCurves,
-    noise_and_floor,
-    overlap_from_curves,
-    split_from_curve,
-)
-from w2sg.diagnostics.density import OverlapDensity, overlap_density
-from w2sg.diagnostics.dimension import RULES, IntrinsicDimension, intrinsic_dimension
-from w2sg.diagnostics.feature_space import FeatureSpaceOverlap, feature_space_overlap
+from w2sg._lazy import lazily
 from w2sg.diagnostics.ledger import Ledger, MeanTeacher, ledger
-from w2sg.diagnostics.overlap import (
-    CorrelationDimension,
-    MomentAccumulator,
-    correlation_dimension,
-)
-from w2sg.diagnostics.probe_runs import ProbeRuns, run_probe_w2s
-from w2sg.diagnostics.probes import FittedProbe, RidgeProbe, SoftmaxProbe
-from w2sg.diagnostics.representation import RepresentationGap, representation_gap
-from w2sg.diagnostics.softmax import SoftmaxFits, fit_softmax
-from w2sg.diagnostics.subspace import (
-    DenseProjection,
-    FastfoodProjection,
-    LayeredProjection,
-    SubspaceDimension,
-    random_subspace_dimension,
-)
-from w2sg.diagnostics.variances import (
-    ConditionalVariances,
-    conditional_variances,
-    residual_variance,
-    ridge_smoother,
-)
+
+if TYPE_CHECKING:
+    from w2sg.diagnostics.curves import (
+        CurveSplit,
+        NoiseAndFloor,
+        OverlapFromCurves,
+        noise_and_floor,
+        overlap_from_curves,
+        split_from_curve,
+    )
+    from w2sg.diagnostics.density import OverlapDensity, overlap_density
+    from w2sg.diagnostics.dimension import RULES, IntrinsicDimension, intrinsic_dimension
+    from w2sg.diagnostics.feature_space import FeatureSpaceOverlap, feature_space_overlap
+    from w2sg.diagnostics.overlap import (
+        CorrelationDimension,
+        MomentAccumulator,
+        correlation_dimension,
+    )
+    from w2sg.diagnostics.probe_runs import ProbeRuns, run_probe_w2s
+    from w2sg.diagnostics.representation import RepresentationGap, representation_gap
+    from w2sg.diagnostics.subspace import (
+        DenseProjection,
+        FastfoodProjection,
+        LayeredProjection,
+        SubspaceDimension,
+        random_subspace_dimension,
+    )
+    from w2sg.diagnostics.variances import (
+        ConditionalVariances,
+        conditional_variances,
+        residual_variance,
+        ridge_smoother,
+    )
+    from w2sg.heads.logistic import SoftmaxFits, fit_softmax
+    from w2sg.heads.probes import FittedProbe, RidgeProbe, SoftmaxProbe
 
 __all__ = [
     "RULES",
@@ -82,20 +84,29 @@ __all__ = [
     "split_from_curve",
 ]
 
-# above this package on the import ladder: looked up by name, never imported with it
-_FROM_MODELS = {
-    "gradient_features": "w2sg.models.gradients",
-    "layer_features": "w2sg.models.frozen",
-    "stream_layer_features": "w2sg.models.frozen",
-    "subspace_trainer": "w2sg.models.subspace",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _FROM_MODELS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_FROM_MODELS[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, *_FROM_MODELS})
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "curves": (
+            "CurveSplit NoiseAndFloor OverlapFromCurves noise_and_floor overlap_from_curves "
+            "split_from_curve"
+        ),
+        "density": "OverlapDensity overlap_density",
+        "dimension": "RULES IntrinsicDimension intrinsic_dimension",
+        "feature_space": "FeatureSpaceOverlap feature_space_overlap",
+        "overlap": "CorrelationDimension MomentAccumulator correlation_dimension",
+        "probe_runs": "ProbeRuns run_probe_w2s",
+        "representation": "RepresentationGap representation_gap",
+        "subspace": (
+            "DenseProjection FastfoodProjection LayeredProjection SubspaceDimension "
+            "random_subspace_dimension"
+        ),
+        "variances": "ConditionalVariances conditional_variances residual_variance ridge_smoother",
+        "w2sg.heads.logistic": "SoftmaxFits fit_softmax",
+        "w2sg.heads.probes": "FittedProbe RidgeProbe SoftmaxProbe",
+        # above this package on the import ladder: looked up by name, never imported with it
+        "w2sg.models.layer_features": "layer_features stream_layer_features",
+        "w2sg.models.gradients": "gradient_features",
+        "w2sg.models.subspace": "subspace_trainer",
+    },
+)

@@ -6,8 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from w2sg._arrays import FloatArray, as_floats
-from w2sg.diagnostics.moments import as_features
+from w2sg._arrays import FloatArray, as_features, as_floats
 
 BLOCK_ROWS = 2048
 

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from w2sg._arrays import FloatArray, as_floats
-from w2sg.diagnostics.moments import Scatter, as_features
+from w2sg._arrays import FloatArray, as_features, as_floats
+from w2sg.diagnostics.moments import Scatter
 
 Rule = Literal[
     "energy",

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from w2sg._arrays import as_features
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.moments import Scatter, as_features, top_eigenpairs
+from w2sg.diagnostics.moments import Scatter, top_eigenpairs
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from w2sg.gain.estimate import Estimate
 from w2sg.gain.interval import check_interval, contrast_interval
 from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
 from w2sg.gain.scores import stack_scores
-from w2sg.theory.bregman import BregmanGenerator, dual_mean, negentropy, squared
+from w2sg.theory.bregman.generators import BregmanGenerator, negentropy, squared
 
 DIVERGENCES = {"kl": negentropy, "squared": squared}
 UNITS = {"kl": "nats of cross-entropy", "squared": "of squared error"}
@@ -144,7 +144,9 @@ def ledger(
 
     def term(**weights: float) -> Estimate:
         row = np.array([weights.get(key, 0.0) for key in terms])
-        return _estimate(replicates, row, *shared)
+        estimate = _estimate(replicates, row, *shared)
+        # each term is at least 0, and so is a sum of some
+        return estimate if (row < 0).any() else _not_negative(estimate)
 
     gap = term(teacher_risk=1, student_risk=-1)
     misfit = term(misfit=1)
@@ -185,13 +187,20 @@ def _mean_teacher(
     n_items: int,
     note: str | None,
 ) -> MeanTeacher:
+    from w2sg.theory.bregman.means import dual_mean  # one seed has no other teacher to average
+
     mean = dual_mean(gen, f_w)
     variance = gen.gap(mean[None], f_w) * n_seeds / (n_seeds - 1)
     risk = np.broadcast_to(gen.gap(g, mean), variance.shape)
     terms = {"risk": risk, "variance": variance, "distance": gen.gap(f_s, mean[None])}
     replicates = crossed_replicates(stack_scores(terms, groups).values, seed)
-    found = [_estimate(replicates, row, level, n_seeds, n_items, note) for row in np.eye(3)]
-    return MeanTeacher(*found)
+    parts = [_estimate(replicates, row, level, n_seeds, n_items, note) for row in np.eye(3)]
+    return MeanTeacher(*map(_not_negative, parts))
+
+
+def _not_negative(estimate: Estimate) -> Estimate:
+    low, high = (max(0.0, end or 0.0) for end in (estimate.low, estimate.high))
+    return replace(estimate, low=low, high=high)
 
 
 def _by_seed(items: FloatArray) -> tuple[float, ...]:

@@ -2,38 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from w2sg._arrays import FloatArray, as_floats
-
-BLOCK_ROWS = 4096
-
-
-def as_features(
-    name: str, value: Any, *, allow_zero: bool = False, scan: bool = True
-) -> np.ndarray:
-    """Return a matrix of features, float32 or float64 as given, or raise an error that names it.
-
-    Large float32 features are not copied; what needs float64 converts them block by block. A
-    caller that will notice values that are not finite by itself may skip the scan for them.
-
-    >>> as_features("Phi_s", [[1, 2]]).dtype
-    dtype('float64')
-    """
-    if not (isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64)):
-        value = as_floats(name, value)
-    if value.ndim != 2 or min(value.shape) < 1:
-        raise ValueError(f"{name} must be a matrix of rows × features, got shape {value.shape}")
-    for start in range(0, len(value) if scan else 0, BLOCK_ROWS):
-        if not np.isfinite(value[start : start + BLOCK_ROWS]).all():
-            # let the common check word the error; its position counts from this block
-            as_floats(f"{name} (rows from {start})", value[start : start + BLOCK_ROWS])
-    if not (allow_zero or value.any()):
-        raise ValueError(f"{name} is a zero matrix; no direction of it can be measured")
-    return value
+from w2sg._arrays import BLOCK_ROWS, FloatArray
 
 
 @dataclass

@@ -8,9 +8,9 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-from w2sg._arrays import FloatArray
+from w2sg._arrays import FloatArray, as_features
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.moments import Scatter, as_features, top_eigenpairs
+from w2sg.diagnostics.moments import Scatter, top_eigenpairs
 
 Method = Literal["auto", "svd", "gram", "rsvd", "stream"]
 OVERSAMPLING = 10

@@ -7,16 +7,11 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float, Int
 
-from w2sg._arrays import FloatArray, as_floats
+from w2sg._arrays import FloatArray, as_features, as_floats
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.moments import as_features
-from w2sg.diagnostics.probes import (
-    RidgeProbe,
-    SoftmaxProbe,
-    check_settings,
-    kept,
-)
-from w2sg.diagnostics.softmax import as_probabilities, fit_softmax, softmax
+from w2sg.heads.logistic import as_probabilities, fit_softmax, softmax
+from w2sg.heads.probes import RidgeProbe, SoftmaxProbe, check_settings
+from w2sg.heads.ridge import Axes, decompose, leading
 
 # below this relative eigenvalue the Gram matrix has lost too many digits: decompose the rows
 GRAM_RESOLUTION = 1e-9
@@ -175,6 +170,9 @@ def _ridge_errors(
         shift_w, shift_s, shift_y = w.mean(axis=0), s.mean(axis=0), y.mean(axis=0)
         w, s, y = w - shift_w, s - shift_s, y - shift_y
         w_test, s_test, y_test = w_test - shift_w, s_test - shift_s, y_test - shift_y
+    # Sizes are nested, so each set's moments are those of the next smaller one plus what is new:
+    # every row is multiplied once per trial, whatever the number of sizes. The labelled rows grow
+    # from the front and the pseudo-labelled ones from the back, hence two chains.
     head, previous = {}, None
     for m in np.unique(ns):
         start = 0 if previous is None else previous.rows
@@ -187,31 +185,32 @@ def _ridge_errors(
         previous = _moments(w[block], s[block], y[block], previous)
         tail[int(m)] = previous
 
-    def solver(moments: "_Moments", side: str, *blocks: slice) -> "_Solver":
+    def solver(moments: "_Moments", side: str, *blocks: slice) -> "_Ridge":
         x = w if side == "w" else s
-        return _Solver.of(moments, side, [x[b] for b in blocks], lam, probe)
+        return _Ridge.of(moments, side, [x[b] for b in blocks], lam, probe)
 
     teachers, baselines, students = {}, {}, {}
     for m, moments in head.items():
         first = slice(0, m)
-        teachers[m] = solver(moments, "w", first).fit(moments.wy, moments, "w")
-        baselines[m] = solver(moments, "s", first).fit(moments.sy, moments, "s")
+        teachers[m] = solver(moments, "w", first).fit(moments.wy, moments.y_mean)
+        baselines[m] = solver(moments, "s", first).fit(moments.sy, moments.y_mean)
     for m, moments in tail.items():
         students[m] = solver(moments, "s", slice(len(y) - m, len(y)))
 
     errors = np.empty((4, len(ns), len(lam)))
     for i, (m, big) in enumerate(zip(ns.tolist(), big_ns.tolist(), strict=True)):
         last = slice(len(y) - big, len(y))
+        # the student's Xᵀy is X_sᵀ(X_w θ + c): pseudo-labels enter through moments alone
         theta, c = teachers[m]
         fits = [(teachers[m], w_test)]
         unlabelled = tail[big]
         products = np.einsum("sw,rwk->rsk", unlabelled.sw, theta, optimize=True)
         products += unlabelled.s_sum[:, None] * c[:, None, :]
         means = (unlabelled.w_sum / big) @ theta + c
-        fits.append((students[big].fit(products, unlabelled, "s", means), s_test))
+        fits.append((students[big].fit(products, means), s_test))
         fits.append((baselines[m], s_test))
         both = head[m] + unlabelled
-        ceiling = solver(both, "s", slice(0, m), last).fit(both.sy, both, "s")
+        ceiling = solver(both, "s", slice(0, m), last).fit(both.sy, both.y_mean)
         fits.append((ceiling, s_test))
         for j, ((weights, constant), x) in enumerate(fits):
             flat = x @ np.moveaxis(weights, 0, 1).reshape(x.shape[1], -1)
@@ -234,6 +233,11 @@ class _Moments:
     s_sum: FloatArray
     y_sum: FloatArray
 
+    @property
+    def y_mean(self) -> FloatArray:
+        """Mean target."""
+        return self.y_sum / self.rows
+
     def __add__(self, other: "_Moments") -> "_Moments":
         names = self.__dataclass_fields__
         return _Moments(**{a: getattr(self, a) + getattr(other, a) for a in names})
@@ -246,11 +250,13 @@ def _moments(w: FloatArray, s: FloatArray, y: FloatArray, before: _Moments | Non
 
 
 @dataclass(frozen=True)
-class _Solver:
-    """Eigenvectors of one training set and 1/(λ + ridge) for every ridge."""
+class _Ridge:
+    """Ridge fits of one training set at every penalty, from sums over its rows."""
 
-    vectors: FloatArray
-    inverse: Float[np.ndarray, "r d"]
+    axes: Axes
+    ridges: FloatArray
+    total: FloatArray
+    rows: int
     intercept: bool
 
     @classmethod
@@ -261,45 +267,41 @@ class _Solver:
         blocks: list[FloatArray],
         lam: FloatArray,
         probe: RidgeProbe,
-    ) -> "_Solver":
+    ) -> "_Ridge":
+        """Decompose the Gram matrix that is at hand, or the rows where it lost too many digits.
+
+        The Gram matrix costs nothing here, but its eigenvalues are exact only to round-off of the
+        largest. The weakest direction that is kept, with its penalty, must stand above that.
+        """
         gram, total, m = getattr(moments, side * 2), getattr(moments, f"{side}_sum"), moments.rows
         if probe.intercept:
             gram = gram - np.outer(total, total / m)
-        width = len(gram)
-        values = vectors = None
+        width, axes = len(gram), None
         if m > width:
             values, vectors = scipy.linalg.eigh(gram, driver="evd")
             values, vectors = values[::-1], vectors[:, ::-1]
             weakest = values[min(probe.rank or width, width) - 1]
-            if weakest + lam.min() < GRAM_RESOLUTION * values[0]:
-                values = None
-        if values is None or vectors is None:
+            if weakest + lam.min() >= GRAM_RESOLUTION * values[0]:
+                keep = leading(values, m, width, probe.rank)
+                axes = Axes(vectors[:, keep], values[keep])
+        if axes is None:
             x = np.vstack(blocks)
-            x = x - total / m if probe.intercept else x
-            _, singular, vt = scipy.linalg.svd(x, full_matrices=False)
-            values, vectors = singular**2, vt.T
-        keep = kept(values, m, width, probe.rank)
-        return cls(vectors[:, keep], 1 / (values[keep] + lam[:, None]), probe.intercept)
+            axes = decompose(x - total / m if probe.intercept else x, rank=probe.rank)[1]
+        return cls(axes, lam, total, m, probe.intercept)
 
-    def fit(
-        self, products: FloatArray, moments: _Moments, side: str, means: FloatArray | None = None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return weights (r, d, k) and intercepts (r, k) from Xᵀy, shared or one per ridge."""
-        ridges, k = len(self.inverse), products.shape[-1]
-        if not self.intercept:
-            constant = np.zeros((ridges, k))
-            centred = products
-        else:
-            mean_y = moments.y_sum / moments.rows if means is None else means
-            total = getattr(moments, f"{side}_sum")
-            centred = products - total[:, None] * np.atleast_2d(mean_y)[:, None, :]
-            constant = np.broadcast_to(mean_y, (ridges, k))
-        rotated = self.vectors.T @ centred
-        scaled = self.inverse[:, :, None] * rotated
-        flat = self.vectors @ np.moveaxis(scaled, 0, 1).reshape(scaled.shape[1], -1)
-        weights = np.moveaxis(flat.reshape(-1, ridges, k), 1, 0)
+    def fit(self, products: FloatArray, means: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return weights (r, d, k) and intercepts (r, k) from Xᵀy and the mean of y.
+
+        Args:
+            products: Xᵀy, (d, k), or one for each penalty, (r, d, k).
+            means: Mean of y, (k,), or one for each penalty, (r, k).
+        """
         if self.intercept:
-            constant = constant - (getattr(moments, f"{side}_sum") / moments.rows) @ weights
+            products = products - self.total[:, None] * np.atleast_2d(means)[:, None, :]
+        weights = self.axes.coefficients(self.axes.right.T @ products, self.ridges)
+        constant = np.zeros((len(self.ridges), products.shape[-1]))
+        if self.intercept:
+            constant = means - (self.total / self.rows) @ weights
         return weights, constant
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from w2sg._arrays import FloatArray, as_floats
-from w2sg.diagnostics.moments import as_features
+from w2sg._arrays import FloatArray, as_features, as_floats
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
-from w2sg._arrays import FloatArray, as_floats
-from w2sg.diagnostics.moments import as_features
+from w2sg._arrays import FloatArray, as_features, as_floats
+from w2sg.heads.ridge import decompose
 
 Smoother = Callable[[FloatArray, FloatArray], FloatArray]
 
@@ -59,12 +58,9 @@ def ridge_smoother(
 
     def smooth(train: FloatArray, test: FloatArray) -> FloatArray:
         mean = train.mean(axis=0) if intercept else np.zeros(train.shape[1])
-        u, s, vt = scipy.linalg.svd(train - mean, full_matrices=False)
-        keep = s > s[0] * max(train.shape) * np.finfo(float).eps
-        if rank is not None:
-            keep[rank:] = False
-        u, s, vt = u[:, keep], s[keep], vt[keep]
-        h = ((test - mean) @ vt.T * (s / (s**2 + ridge))) @ u.T
+        left, axes = decompose(train - mean, rank=rank)
+        filters = np.sqrt(axes.squares) / (axes.squares + ridge)
+        h = ((test - mean) @ axes.right * filters) @ left.T
         return h + 1 / len(train) if intercept else h
 
     return smooth
@@ -185,11 +181,11 @@ def residual_variance(features: Any, targets: Any, *, intercept: bool = False) -
         raise ValueError(f"features and targets must pair, got {len(x)} and {len(y)} rows")
     if intercept:
         x = np.column_stack([x, np.ones(len(x))])
-    u, s, _ = scipy.linalg.svd(x, full_matrices=False)
-    rank = int((s > s[0] * max(x.shape) * np.finfo(float).eps).sum())
+    left = decompose(x)[0]
+    rank = left.shape[1]
     if len(x) <= rank:
         raise ValueError(f"features must have more rows than their rank {rank}, got {len(x)}")
-    residual = y - u[:, :rank] @ (u[:, :rank].T @ y)
+    residual = y - left @ (left.T @ y)
     return float(residual @ residual) / (len(x) - rank)
 
 

@@ -7,7 +7,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PALETTE = ("#1b6ca8", "#d1495b", "#2e8b57", "#8a5a9e", "#c77d0a", "#4f5d75", "#00798c", "#9c4221")
+INK, MUTED = "#1c1e22", "#7b818b"
+BLUE, ORANGE, GREEN, PURPLE = "#2563a8", "#c2410c", "#2e7d5b", "#7b4fa3"
+MUSTARD, TEAL, ROSE, BROWN = "#94690a", "#0f7b83", "#b03a6b", "#7a4a2b"
+# lines that belong to no arm; a page knows these colours and turns them for dark screens
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, MUSTARD, TEAL, ROSE, BROWN)
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
@@ -68,3 +72,12 @@ def to_svg(figure: "Figure") -> str:
         )
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def signed(value: float, form: str = "+.1f") -> str:
+    """Return a number with a true minus sign, as the axes write it.
+
+    >>> signed(-1.25, "+.1f"), signed(2.0)
+    ('−1.2', '+2.0')
+    """
+    return format(value, form).replace("-", "−")

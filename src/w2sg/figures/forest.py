@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from w2sg.figures.canvas import PALETTE, new_figure
+from w2sg.figures.canvas import BLUE, MUTED, new_figure, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ def forest_plot(
     axis_label: str = "difference",
     title: str = "",
     form: str = "+.3f",
+    narrow: bool = False,
 ) -> "Figure":
     """Return a figure with one row per estimate, the first at the top.
 
@@ -33,6 +34,7 @@ def forest_plot(
         axis_label: Quantity and unit of the horizontal axis.
         title: Title of the figure.
         form: How a value is written.
+        narrow: For phones: names and values stand above their line instead of beside it.
 
     Raises:
         ValueError: Columns of different lengths, or no row.
@@ -48,21 +50,34 @@ def forest_plot(
             f"names, estimates, lows, highs and marked must have one common length of at least 1, "
             f"got {sorted(lengths)}"
         )
-    figure, (axes,) = new_figure(height=1.2 + 0.32 * len(names))
-    axes.axvline(neutral, color="0.35", linewidth=1, linestyle="--")
+    width, height = (4.1, 1.0 + 0.55 * len(names)) if narrow else (6.4, 1.2 + 0.32 * len(names))
+    figure, (axes,) = new_figure(width=width, height=height)
+    axes.axvline(neutral, color=MUTED, linewidth=1, linestyle="--")
     for row, (value, low, high, on) in enumerate(zip(estimates, lows, highs, marked, strict=True)):
-        colour = PALETTE[0] if on else "0.55"
+        colour = BLUE if on else MUTED
         axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        face = colour if on else "white"
-        axes.plot(value, row, "o", color=colour, markerfacecolor=face, markersize=6)
-        axes.annotate(
-            f"{value:{form}} [{low:{form}}, {high:{form}}]",
-            (1.02, row),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8.5,
-        )
-    axes.set_yticks(range(len(names)), labels=list(names))
+        axes.plot(value, row, "o", color=colour, markersize=6, fillstyle="full" if on else "none")
+        numbers = f"{signed(value, form)} [{signed(low, form)}, {signed(high, form)}]"
+        if narrow:
+            axes.annotate(
+                f"{names[row]}  {numbers}",
+                (0.0, row - 0.3),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=8.5,
+            )
+        else:
+            axes.annotate(
+                numbers,
+                (1.02, row),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=8.5,
+            )
+    if narrow:
+        axes.set_yticks([])
+    else:
+        axes.set_yticks(range(len(names)), labels=list(names))
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(axis_label)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from w2sg._arrays import as_floats
-from w2sg.figures.canvas import new_figure
+from w2sg.figures.canvas import BLUE, MUTED, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ def gain_against_misfit(
     unit: str = "nats",
     seeds: ArrayLike | None = None,
     size: tuple[float, float] = (6.0, 4.6),
-    colours: tuple[str, str] = ("C0", "0.35"),
+    colours: tuple[str, str] = (BLUE, MUTED),
 ) -> "Figure":
     """Draw the ledgers of several runs.
 

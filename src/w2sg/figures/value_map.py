@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from w2sg._arrays import FloatArray
-from w2sg.figures.canvas import new_figure
+from w2sg.figures.canvas import new_figure, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 LETTER = 0.085  # inches
+LIGHT, DARK = "#fefefe", "#101010"  # letters on cells, whatever the page around them looks like
 
 
 def value_map(
@@ -55,15 +56,19 @@ def value_map(
     figure, (axes,) = new_figure(width=width, height=height)
     size = max(float(np.nanmax(np.abs(values))), 1e-12)
     axes.grid(visible=False)
-    axes.imshow(values, cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto")
+    # rectangles rather than an image, which browsers blur when they scale it
+    axes.pcolormesh(np.ma.masked_invalid(values), cmap="RdBu_r", vmin=-size, vmax=size)
+    axes.invert_yaxis()
     for i, j in zip(*np.nonzero(np.isfinite(values)), strict=True):
         dark = abs(values[i, j]) > 0.6 * size
         axes.text(
-            j, i, format(values[i, j], form), ha="center", va="center",
-            color="white" if dark else "#1c1e22", fontsize=9,
+            j + 0.5, i + 0.5, signed(float(values[i, j]), form), ha="center", va="center",
+            color=LIGHT if dark else DARK, fontsize=9,
         )  # fmt: skip
-    axes.set_xticks(range(len(columns)), labels=list(columns), rotation=90 if turned else 0)
-    axes.set_yticks(range(len(rows)), labels=list(rows))
+    axes.set_xticks(
+        np.arange(len(columns)) + 0.5, labels=list(columns), rotation=90 if turned else 0
+    )
+    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=list(rows))
     axes.set_xlabel(column_label)
     axes.set_ylabel(row_label)
     if title:

@@ -6,15 +6,14 @@ more than linear heads, reads a file or needs torch.
 
 from w2sg.forecast.advice import Advice, Verdict
 from w2sg.forecast.answer import Forecast, forecast
+from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.prediction import Prediction
 from w2sg.forecast.record import Record, RecordedCell, packaged_record
 from w2sg.forecast.rehearsal import Rehearsal, rehearse
 from w2sg.forecast.spaces import Spaces, measure_spaces
-from w2sg.forecast.ways import WAYS, fit_ways
 
 __all__ = [
-    "WAYS",
     "Advice",
     "Evidence",
     "Forecast",
@@ -24,7 +23,7 @@ __all__ = [
     "Rehearsal",
     "Spaces",
     "Verdict",
-    "fit_ways",
+    "fit_arms",
     "forecast",
     "measure_spaces",
     "packaged_record",

@@ -5,22 +5,15 @@ from typing import Literal
 
 import numpy as np
 
+from w2sg import arms
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.observed import Observed, root_curve
 from w2sg.forecast.overlay import Overlay
 from w2sg.forecast.prediction import NORMAL, Prediction, Value
 from w2sg.forecast.record import Record
 from w2sg.forecast.rehearsal import Rehearsal
-from w2sg.forecast.ways import WAYS
 from w2sg.gain import Estimate, plan
 
-NAMES = {
-    "strong_on_labelled": "strong model on the labels alone",
-    "student": "weak-to-strong",
-    "student_then_labels": "weak-to-strong, then labels",
-    "self_training": "self-training",
-    "mixed": "mixed",
-}
 MORE_LABELS, MORE_UNLABELLED = 100, 5000
 ENOUGH = 0.005
 NEAR_CEILING = 0.01
@@ -135,14 +128,14 @@ def advise(
     """
     way = recommended(prediction)
     as_good = [way]
-    for other in WAYS:
+    for other in prediction.gain:
         low, high = _difference(rehearsal, other, way)
         if other != way and low <= 0 <= high:
             as_good.append(other)
     labels = root_curve(rehearsal.n_sizes, rehearsal.strong.mean(axis=1))
     big = root_curve(rehearsal.N_sizes, rehearsal.student[-1].mean(axis=1))
     few = root_curve(rehearsal.n_sizes, rehearsal.student[:, -1].mean(axis=1))
-    label_curve = labels if way in ("strong_on_labelled", "self_training") else few
+    label_curve = few if arms.TABLE[way].uses_weak_labels else labels
     n, big_n = evidence.n, evidence.N
     label_points = 100 * (label_curve.at(n + MORE_LABELS) - label_curve.at(n))
     more_points = 100 * (big.at(big_n + MORE_UNLABELLED) - big.at(big_n))
@@ -164,7 +157,7 @@ def advise(
 
 def recommended(prediction: Prediction) -> str:
     """Return the way of highest predicted accuracy."""
-    return max(WAYS, key=lambda way: prediction.gain[way].estimate or 0.0)
+    return max(prediction.gain, key=lambda way: prediction.gain[way].estimate or 0.0)
 
 
 def decide(prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Estimate) -> Verdict:
@@ -181,8 +174,9 @@ def decide(prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Es
         advice: The recommended way.
         gap: Strong probe − teacher on held-out labels.
     """
-    ways = [way for way in WAYS if way not in ("strong_on_labelled", "self_training")]
-    best = max(ways, key=lambda way: prediction.gain[way].estimate or 0.0)
+    weak = [way for way in prediction.gain if arms.TABLE[way].uses_weak_labels]
+    best = max(weak, key=lambda way: prediction.gain[way].estimate or 0.0)
+    phrase = arms.TABLE[best].phrase
     gain, alone = prediction.gain[best], prediction.gain["strong_on_labelled"]
     low, _ = _difference(rehearsal, "strong_on_labelled", best)
     ahead = _number(alone.estimate) - _number(gain.estimate)
@@ -190,25 +184,25 @@ def decide(prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Es
         return Verdict(
             "do not train",
             f"the strong model on your labels alone is forecast {100 * ahead:.1f} points above "
-            f"{NAMES[best]}; the weak labels add nothing",
+            f"{phrase}; the weak labels add nothing",
         )
     most = -low
     if ahead >= 0 and most <= WORTH_IT:
         return Verdict(
             "do not train",
-            f"{NAMES[best]} is forecast to add at most {100 * max(most, 0.0):.1f} points to the "
+            f"{phrase} is forecast to add at most {100 * max(most, 0.0):.1f} points to the "
             "strong model on your labels alone",
         )
     if ahead >= 0 and _number(gain.low) > 0:
         return Verdict(
             "cannot tell",
-            f"{NAMES[best]} is forecast to gain {_points(gain)} over its teacher, but the strong "
+            f"{phrase} is forecast to gain {_points(gain)} over its teacher, but the strong "
             f"model on your labels alone is forecast {100 * ahead:.1f} points above that, within "
             "what your labels can tell apart; it is the cheaper choice",
         )
     if _number(gain.high) < 0:
         return Verdict(
-            "do not train", f"{NAMES[best]} is forecast to fall behind its teacher, {_points(gain)}"
+            "do not train", f"{phrase} is forecast to fall behind its teacher, {_points(gain)}"
         )
     if _number(gain.low) > 0:
         extra = ""
@@ -217,11 +211,10 @@ def decide(prediction: Prediction, rehearsal: Rehearsal, advice: Advice, gap: Es
                 "; on your few labels alone the strong model is still below the teacher, the gain "
                 "comes from the unlabelled rows"
             )
-        return Verdict("train", f"{NAMES[best]} is forecast to gain {_points(gain)}{extra}")
+        return Verdict("train", f"{phrase} is forecast to gain {_points(gain)}{extra}")
     return Verdict(
         "cannot tell",
-        f"the forecast gain of {NAMES[best]}, {_points(gain)}, includes zero; more labels would "
-        "tell",
+        f"the forecast gain of {phrase}, {_points(gain)}, includes zero; more labels would tell",
     )
 
 

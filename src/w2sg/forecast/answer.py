@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from w2sg.forecast.advice import Advice, Cost, Verdict, advise, decide
+from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.observed import Observed, observe
 from w2sg.forecast.overlay import Overlay, lay_over
@@ -10,7 +11,6 @@ from w2sg.forecast.prediction import Prediction, predict
 from w2sg.forecast.record import Record, packaged_record
 from w2sg.forecast.rehearsal import Rehearsal, rehearse
 from w2sg.forecast.spaces import Spaces, measure_spaces
-from w2sg.forecast.ways import fit_ways
 from w2sg.gain import Estimate, gain
 
 
@@ -78,7 +78,7 @@ def forecast(
     rehearsal = rehearse(evidence, seed=seed)
     spaces = measure_spaces(evidence, rehearsal.held_out, seed=seed)
     n = evidence.n
-    ways = fit_ways(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
+    ways = fit_arms(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
     observed = observe(evidence, rehearsal, ways)
     prediction = predict(observed, known, kind=kind, seed=seed)
     overlay = lay_over(evidence, rehearsal, spaces)

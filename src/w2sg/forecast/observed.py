@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from w2sg import arms, soft_labels
 from w2sg._arrays import FloatArray
+from w2sg.forecast.arm_heads import FittedArms
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.rehearsal import Rehearsal
 from w2sg.forecast.spaces import misfit
-from w2sg.forecast.ways import WAYS, FittedWays
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Contest:
 
     differs: float
     rows: int
-    net: int
+    net: float
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Observed:
         return cls(**{**fields, **lists, "contests": contests})
 
 
-def observe(evidence: Evidence, rehearsal: Rehearsal, ways: FittedWays) -> Observed:
+def observe(evidence: Evidence, rehearsal: Rehearsal, ways: FittedArms) -> Observed:
     """Return the numbers of a rehearsal and of the ways fitted to all labels.
 
     Args:
@@ -69,15 +70,13 @@ def observe(evidence: Evidence, rehearsal: Rehearsal, ways: FittedWays) -> Obser
         ways: The ways fitted with all labels and the teacher of the run.
     """
     told = evidence.teacher[evidence.n :]
-    first = told.argmax(axis=1)
+    first = soft_labels.answers(told)
     contests = {}
-    for way in WAYS:
+    for way in arms.ways():
         there = rehearsal.differs[way]
-        net = rehearsal.hits[way][there].sum(dtype=int) - rehearsal.hits["teacher"][there].sum(
-            dtype=int
-        )
-        share = float((ways.on_unlabelled[way].argmax(axis=1) != first).mean())
-        contests[way] = Contest(share, int(there.sum()), int(net))
+        net = rehearsal.hits[way][there].sum() - rehearsal.hits["teacher"][there].sum()
+        share = float((soft_labels.answers(ways.on_unlabelled[way]) != first).mean())
+        contests[way] = Contest(share, int(there.sum()), float(net))
     return Observed(
         n=evidence.n,
         N=evidence.N,

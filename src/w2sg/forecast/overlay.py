@@ -6,10 +6,10 @@ import numpy as np
 
 from w2sg._arrays import FloatArray
 from w2sg.diagnostics import overlap_from_curves, split_from_curve
-from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.rehearsal import Rehearsal
 from w2sg.forecast.spaces import Spaces
+from w2sg.heads.ridge import RidgePath
 from w2sg.theory.discrepancy import Dimensions, kappa, risk_summary
 from w2sg.theory.weighted_ridge import from_data
 
@@ -165,11 +165,11 @@ def _weighted(
 ) -> tuple[FloatArray, FloatArray, float, float]:
     n = evidence.n
     path = RidgePath(evidence.strong)
-    z = (evidence.strong - path.mean) @ path.right[:, -COMPONENTS:]
+    z = (evidence.strong - path.mean) @ path.axes.right[:, :COMPONENTS]
     common = int(np.bincount(evidence.labels).argmax())
     y = evidence.truth[:, common]
     # penalties of the rehearsal are shares of the mean variance of a feature
-    scale = float(path.energy.sum()) / evidence.strong.shape[1]
+    scale = path.scale
     found = from_data(z[:n], z[n:], y, lam_s=rehearsal.penalties * scale)
     risks = np.asarray(found.student_risk)
     return rehearsal.penalties, risks, float(found.recommended / scale), found.sigma2
@@ -215,7 +215,7 @@ def _assumptions(
 
 def _tails(evidence: Evidence, d: int) -> Assumption:
     path = RidgePath(evidence.strong)
-    white = path.left[:, -max(d, 1) :]
+    white = path.left[:, : max(d, 1)]
     fourth = np.mean(white**4, axis=0) / np.mean(white**2, axis=0) ** 2 - 3
     excess = float(np.median(fourth))
     return Assumption(

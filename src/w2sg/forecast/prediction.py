@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from w2sg import arms
 from w2sg.forecast.observed import Observed, root_curve
 from w2sg.forecast.record import Record
-from w2sg.forecast.ways import WAYS
 
 LEVEL = 0.9
 NORMAL = 1.6449
@@ -78,6 +78,7 @@ def predict(
     """
     alike = record.like(kind)
     points = _points(observed, alike)
+    ways = [way for way in arms.ways() if way in points]
     widths = _widths(record, kind)
     calibrated = bool(widths)
 
@@ -87,8 +88,8 @@ def predict(
         ends = np.clip([point.estimate - half, point.estimate + half], low, high)
         return Value(point.estimate, float(ends[0]), float(ends[1]), point.sd)
 
-    accuracy = {name: value(name, 0.0, 1.0) for name in ("teacher", "ceiling", *WAYS)}
-    gain = {way: value(f"gain of {way}", -1.0, 1.0) for way in WAYS}
+    accuracy = {name: value(name, 0.0, 1.0) for name in ("teacher", "ceiling", *ways)}
+    gain = {way: value(f"gain of {way}", -1.0, 1.0) for way in ways}
     return Prediction(
         accuracy, gain, _pgr(points, widths, seed), calibrated, len(record.like(kind).cells)
     )
@@ -101,7 +102,7 @@ def _points(observed: Observed, record: Record) -> dict[str, _Point]:
     base = 0.5 * (base + observed.teacher[-1])  # half of a step that the curve can only guess
     points = {"teacher": _Point(base, _spread(base, n, tests))}
     known = record.advantages
-    for way in WAYS:
+    for way in (way for way in arms.ways() if way in observed.contests):
         contest, before = observed.contests[way], known[way]
         rows = contest.rows + before.rows
         won = (contest.net + before.rows * before.mean) / rows

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from w2sg import arms
 from w2sg.forecast.observed import Observed
-from w2sg.forecast.ways import WAYS
 
 # without a record: a guess, said so wherever it is used
 DEFAULT_ADVANTAGE, DEFAULT_ROWS = 0.3, 10.0
@@ -85,8 +85,9 @@ class Record:
         The worth is (1 − mean²)/τ², with τ² the variance of the advantage between cells beyond
         what the test rows explain.
         """
+        known = [c for c in self.cells if way in c.accuracy and way in c.observed.contests]
         rows = [(c.gain(way), c.observed.contests[way].differs, c.observed.n_test)
-                for c in self.cells if c.observed.contests[way].differs > 0]  # fmt: skip
+                for c in known if c.observed.contests[way].differs > 0]  # fmt: skip
         if len(rows) < LEAST_CELLS:
             return Advantage(DEFAULT_ADVANTAGE, DEFAULT_ROWS)
         gain, share, tests = (
@@ -101,7 +102,7 @@ class Record:
     @property
     def advantages(self) -> dict[str, Advantage]:
         """Way → its advantage."""
-        return {way: self.advantage(way) for way in WAYS}
+        return {way: self.advantage(way) for way in arms.ways()}
 
     @property
     def gain_sd(self) -> float:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from w2sg import arms, soft_labels
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.balanced_rows import every_class_early, stratified_folds
-from w2sg.diagnostics.ridge_path import RidgePath
+from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
-from w2sg.forecast.ways import WAYS, fit_ways
+from w2sg.heads.folds import every_class_early, stratified_folds
+from w2sg.heads.ridge import RidgePath
 
 FOLDS = 5
 LABEL_SHARES = (0.25, 0.5, 1.0)
@@ -29,7 +30,7 @@ class Rehearsal:
     Attributes:
         n_sizes: Numbers of labels, ascending; the last is what four of five folds hold.
         N_sizes: Numbers of pseudo-labelled rows, ascending; the last is all of them.
-        hits: Way (and ``teacher``) → whether each row was right, at all sizes' largest.
+        hits: Way (and ``teacher``) → how right each row was, at all sizes' largest; a tie in part.
         teacher: Whether the teacher was right, by number of labels.
         strong: Whether the strong model on the labels alone was right.
         student: Whether the student was right, by numbers of labels and of pseudo-labels.
@@ -44,11 +45,11 @@ class Rehearsal:
 
     n_sizes: Int[np.ndarray, " a"]
     N_sizes: Int[np.ndarray, " b"]
-    hits: dict[str, Bool[np.ndarray, " n"]]
+    hits: dict[str, Float[np.ndarray, " n"]]
     differs: dict[str, Bool[np.ndarray, " n"]]
-    teacher: Bool[np.ndarray, "a n"]
-    strong: Bool[np.ndarray, "a n"]
-    student: Bool[np.ndarray, "a b n"]
+    teacher: Float[np.ndarray, "a n"]
+    strong: Float[np.ndarray, "a n"]
+    student: Float[np.ndarray, "a b n"]
     teacher_error: Float[np.ndarray, " a"]
     strong_error: Float[np.ndarray, " a"]
     student_error: Float[np.ndarray, "a b"]
@@ -61,7 +62,7 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
     """Run the experiment on frozen features for all sizes, five folds of the labels.
 
     In each fold the teacher is fitted to the other folds' labels (to the first of them for the
-    smaller sizes), labels the unlabelled rows, and every way of `WAYS` is fitted and asked about
+    smaller sizes), labels the unlabelled rows, and every competing arm is fitted and asked about
     the fold. The unlabelled features are decomposed once per size for all folds and targets.
 
     Args:
@@ -84,13 +85,13 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
     sizes = sizes[sizes <= largest]
     truth, known = evidence.truth, np.arange(n)
     right = {
-        "teacher": np.zeros((len(sizes), n), bool),
-        "strong": np.zeros((len(sizes), n), bool),
-        "student": np.zeros((len(sizes), len(big), n), bool),
+        "teacher": np.zeros((len(sizes), n)),
+        "strong": np.zeros((len(sizes), n)),
+        "student": np.zeros((len(sizes), len(big), n)),
     }
     wrong = {name: np.zeros(array.shape) for name, array in right.items()}
-    hits = {way: np.zeros(n, bool) for way in ("teacher", *WAYS)}
-    differs = {way: np.zeros(n, bool) for way in WAYS}
+    hits = {way: np.zeros(n) for way in ("teacher", *arms.ways())}
+    differs = {way: np.zeros(n, bool) for way in arms.ways()}
     held_out = np.zeros((n, k))
     by_penalty = np.zeros((len(paths[-1].penalties), n))
     for f in range(FOLDS):
@@ -109,23 +110,24 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
                 guesses[("student", i, j)] = path.fit(pseudo[:rows]).scores(x[held])
             if last:
                 held_out[held] = told[held]
-                fitted = fit_ways(x[seen], truth[seen], pool[order], pseudo, path=paths[-1])
+                fitted = fit_arms(x[seen], truth[seen], pool[order], pseudo, path=paths[-1])
                 answers = fitted.scores(x[held])
                 guesses[("strong", i)] = answers["strong_on_labelled"]
                 guesses[("student", i, len(big) - 1)] = answers["student"]
                 for way, scores in {"teacher": told[held], **answers}.items():
-                    hits[way][held] = scores.argmax(axis=1) == y
+                    hits[way][held] = soft_labels.hit_share(scores, y)
                     if way in differs:
-                        differs[way][held] = scores.argmax(axis=1) != told[held].argmax(axis=1)
+                        differs[way][held] = soft_labels.answers(scores) != soft_labels.answers(
+                            told[held]
+                        )
                 for p, head in enumerate(paths[-1].path(pseudo)):
                     missed = head.scores(x[held]) - truth[held]
                     by_penalty[p, held] = np.square(missed).sum(axis=1)
             else:
                 guesses[("strong", i)] = RidgePath(x[seen]).fit(truth[seen]).scores(x[held])
             for (name, *where), scores in guesses.items():
-                right[name][(*where, held)] = scores.argmax(axis=1) == y
+                right[name][(*where, held)] = soft_labels.hit_share(scores, y)
                 wrong[name][(*where, held)] = np.square(scores - truth[held]).sum(axis=1)
-    scale = float(paths[-1].energy.sum()) / pool.shape[1]
     return Rehearsal(
         n_sizes=sizes,
         N_sizes=big,
@@ -133,7 +135,7 @@ def rehearse(evidence: Evidence, *, seed: int = 0) -> Rehearsal:
         differs=differs,
         **right,
         **{f"{name}_error": array.mean(axis=-1) for name, array in wrong.items()},
-        penalties=paths[-1].penalties / scale,
+        penalties=paths[-1].penalties / paths[-1].scale,
         penalty_error=by_penalty.mean(axis=1),
         held_out=held_out,
     )

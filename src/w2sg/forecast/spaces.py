@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from w2sg import soft_labels
 from w2sg._arrays import FloatArray
 from w2sg.diagnostics import (
     correlation_dimension,
@@ -11,8 +12,8 @@ from w2sg.diagnostics import (
     overlap_density,
     representation_gap,
 )
-from w2sg.diagnostics.ridge_path import RidgePath
 from w2sg.forecast.evidence import Evidence
+from w2sg.heads.ridge import RidgePath
 from w2sg.metrics import calibration_error
 
 BOOTSTRAPS = 30
@@ -144,7 +145,7 @@ def measure_spaces(evidence: Evidence, held_out: FloatArray, *, seed: int = 0) -
         calibration=calibration,
         confidence=float(told.max(axis=1).mean()),
         entropy=float(entropy.mean()),
-        shares=tuple(np.bincount(told.argmax(axis=1), minlength=told.shape[1]) / len(told)),
+        shares=tuple(soft_labels.harden(told).mean(axis=0)),
         reasons=reasons,
     )
 

@@ -5,12 +5,17 @@ array belongs to run s, column i to test item i. ``w2sg.metrics`` has the ``…_
 that make such scores, AUROC included.
 """
 
-from w2sg.gain.comparison import Comparison, Difference, compare, holm
-from w2sg.gain.components import Components, variance_components
-from w2sg.gain.estimate import Estimate
-from w2sg.gain.measures import gain, gap, opr, pgr
-from w2sg.gain.planning import Option, Plan, plan
-from w2sg.gain.stopping import Decision, StoppingRule, stopping_rule
+from typing import TYPE_CHECKING
+
+from w2sg._lazy import lazily
+
+if TYPE_CHECKING:
+    from w2sg.gain.comparison import Comparison, Difference, compare, holm
+    from w2sg.gain.components import Components, variance_components
+    from w2sg.gain.estimate import Estimate
+    from w2sg.gain.measures import gain, gap, opr, pgr
+    from w2sg.gain.planning import Option, Plan, plan
+    from w2sg.gain.stopping import Decision, StoppingRule, stopping_rule
 
 __all__ = [
     "Comparison",
@@ -31,3 +36,15 @@ __all__ = [
     "stopping_rule",
     "variance_components",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "comparison": "Comparison Difference compare holm",
+        "components": "Components variance_components",
+        "estimate": "Estimate",
+        "measures": "gain gap opr pgr",
+        "planning": "Option Plan plan",
+        "stopping": "Decision StoppingRule stopping_rule",
+    },
+)

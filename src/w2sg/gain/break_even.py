@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from w2sg._arrays import FloatArray, as_floats
+from w2sg.gain.interval import check_interval
+from w2sg.gain.resample import crossed_replicates
+from w2sg.gain.scores import stack_scores
 
 N_REPLICATES = 2000
 
@@ -40,6 +43,7 @@ class BreakEven:
         refined: The curve after it was moved to the fine-tuned points, one mean per size.
         frozen: The curve as measured on frozen features.
         student: The student's mean score.
+        note: What the interval leaves out, such as the spread of trainings at one seed.
     """
 
     labels: float | None
@@ -52,6 +56,7 @@ class BreakEven:
     refined: tuple[float, ...]
     frozen: tuple[float, ...]
     student: float
+    note: str | None = None
 
 
 def break_even(
@@ -68,7 +73,9 @@ def break_even(
 
     The curve c(m), made non-decreasing, is moved to the fine-tuned points by an offset linear in
     log m (constant for one point); the answer m* solves c(m*) + offset(m*) = student score, with
-    linear interpolation in log m. Items, and the seeds of each part, are resampled together.
+    linear interpolation in log m. Items and seeds are resampled as for every other statistic
+    (``w2sg.gain.resample``): the seed part has a Student law, so that a few trainings that differ
+    much make a wide interval.
 
     Args:
         curve: Scores on frozen features against true labels, at least two sizes.
@@ -90,25 +97,27 @@ def break_even(
     sizes = as_floats("curve.sizes", curve.sizes, ndim=1, low=0.0, open_low=True)
     if len(sizes) < 2 or (np.diff(sizes) <= 0).any():
         raise ValueError(f"curve.sizes must increase and hold at least 2, got {sizes.tolist()}")
-    parts = [as_floats("curve.scores", curve.scores, ndim=3)]
+    check_interval(level, "auto", n_replicates)
+    frozen = as_floats("curve.scores", curve.scores, ndim=3)
     points = sorted(anchors)
-    parts += [as_floats(f"anchors[{n}]", np.atleast_2d(anchors[n]))[:, None] for n in points]
-    parts.append(as_floats("student", np.atleast_2d(np.asarray(student, dtype=float)))[:, None])
-    if len({part.shape[2] for part in parts}) != 1:
-        raise ValueError(f"items differ in number: {[part.shape[2] for part in parts]}")
-    x = np.log(sizes)
-    where = np.log(np.array(points, dtype=np.float64))
-    measured = [part.mean(axis=(0, 2)) for part in parts]
-    refined = _refine(x, measured[0], where, np.array([m[0] for m in measured[1:-1]]))
-    answer = _solve(x, refined, float(measured[-1][0]))
-    rng = np.random.default_rng(seed)
-    draws = np.empty(n_replicates)
-    of_group = np.arange(parts[0].shape[2]) if groups is None else _numbers(groups)
-    for i in range(n_replicates):
-        weights = rng.multinomial(n := of_group.max() + 1, np.full(n, 1 / n))[of_group]
-        means = [_mean(part, weights, rng) for part in parts]
-        moved = _refine(x, means[0], where, np.array([m[0] for m in means[1:-1]]))
-        draws[i] = np.log(_solve(x, moved, float(means[-1][0])))
+    tuned = {f"anchors[{n}]": anchors[n] for n in points} | {"student": student}
+    curves = stack_scores({f"curve at {n:g}": frozen[:, i] for i, n in enumerate(sizes)}, groups)
+    runs = stack_scores(tuned, groups)
+    if runs.values.shape[1] != curves.values.shape[1]:
+        raise ValueError(
+            f"items differ in number: {curves.values.shape[1]} of the curve, "
+            f"{runs.values.shape[1]} of the student"
+        )
+    x, where = np.log(sizes), np.log(np.array(points, dtype=np.float64))
+    # one draw of items for both; the preview's runs are not the fine-tuned ones
+    rising = crossed_replicates(curves.values, seed, n_replicates, runs="preview")
+    moving = crossed_replicates(runs.values, seed, n_replicates)
+    refined = _refine(x, rising.means, where, moving.means[:-1])
+    answer = _solve(x, refined, float(moving.means[-1]))
+    draws = np.log([
+        _solve(x, _refine(x, levels, where, values[:-1]), float(values[-1]))
+        for levels, values in zip(rising.draws, moving.draws, strict=True)
+    ])  # fmt: skip
     tail = (1 - level) / 2
     low, high = np.exp(np.quantile(draws, [tail, 1 - tail], method="inverted_cdf"))
     ends = (int(sizes[0]), int(sizes[-1]))
@@ -121,14 +130,10 @@ def break_even(
         sentence=_sentence(answer, float(low), float(high), *ends),
         sizes=tuple(int(n) for n in sizes),
         refined=tuple(float(v) for v in refined),
-        frozen=tuple(float(v) for v in measured[0]),
-        student=float(measured[-1][0]),
+        frozen=tuple(float(v) for v in rising.means),
+        student=float(moving.means[-1]),
+        note=runs.note,
     )
-
-
-def _mean(part: FloatArray, weights: NDArray[np.int64], rng: np.random.Generator) -> FloatArray:
-    seeds = rng.integers(len(part), size=len(part))
-    return (part[seeds].mean(axis=0) @ weights) / weights.sum()
 
 
 def _refine(x: FloatArray, curve: FloatArray, where: FloatArray, values: FloatArray) -> FloatArray:
@@ -176,7 +181,3 @@ def _sentence(answer: float, low: float, high: float, smallest: int, largest: in
     left = f"{low:,.0f}" if _inside(low) else f"below {smallest:,}"
     right = f"{high:,.0f}" if _inside(high) else f"above {largest:,}"
     return f"Your weak labels are worth {answer:,.0f} true labels [{left}, {right}]."
-
-
-def _numbers(groups: Any) -> NDArray[np.int64]:
-    return np.unique(np.asarray(groups), return_inverse=True)[1]

@@ -62,6 +62,44 @@ def ratio_interval(
     return ratio, float(low), float(high), method
 
 
+def within(
+    value: float,
+    low: float,
+    high: float,
+    *,
+    bounds: tuple[float, float] | None,
+    level: float,
+    n_items: int,
+) -> tuple[float, float]:
+    """Return an interval kept inside the range of its quantity, and of some width.
+
+    Where no item differed from another the resampled interval has no width. Then at most a share
+    u = 1 − t^{1/n} of all items can be unlike the n seen, t being one tail (Clopper and Pearson
+    with 0 of n), and each can move the mean as far as the range goes.
+
+    Args:
+        value: The estimate.
+        low: Lower end.
+        high: Upper end.
+        bounds: Least and most that the quantity can be; ``None`` changes nothing.
+        level: Coverage.
+        n_items: Independent items.
+
+    >>> within(1.0, 1.0, 1.0, bounds=(0.0, 1.0), level=0.95, n_items=50)[0]
+    0.9288...
+    >>> within(-0.4, -1.6, 0.8, bounds=(-1.0, 1.0), level=0.95, n_items=50)
+    (-1.0, 0.8)
+    """
+    if bounds is None:
+        return low, high
+    least, most = bounds
+    if low == high:
+        share = 1 - ((1 - level) / 2) ** (1 / n_items)
+        low = value - (value - least) * share if np.isfinite(least) else low
+        high = value + (most - value) * share if np.isfinite(most) else high
+    return max(low, least), min(high, most)
+
+
 def check_interval(level: float, method: str, n_replicates: int) -> None:
     """Refuse a level outside (0, 1), an unknown method, too few replicates for the level.
 

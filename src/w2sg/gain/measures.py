@@ -1,6 +1,7 @@
 """Gain, gap, PGR and OPR of one weak-to-strong experiment, each with its interval."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from w2sg.gain.interval import (
     check_interval,
     contrast_interval,
     ratio_interval,
+    within,
 )
 from w2sg.gain.resample import N_REPLICATES, Replicates, crossed_replicates
 from w2sg.gain.scores import Scores, stack_scores
@@ -29,6 +31,7 @@ def gain(
     *,
     method: Method = "auto",
     n_replicates: int = N_REPLICATES,
+    bounds: tuple[float, float] | None = None,
 ) -> Estimate:
     """Return how much better the student scores than its teacher, student − teacher.
 
@@ -44,6 +47,8 @@ def gain(
         method: ``"auto"`` and ``"fieller"`` are the percentile interval here, ``"bca"`` corrects
             it for skewness.
         n_replicates: Number of resamples.
+        bounds: Least and most that a score can be, (0, 1) for accuracy: the interval stays inside
+            what a difference can be, and has a width even where no item differs.
 
     Returns:
         The gain in units of the score.
@@ -57,7 +62,7 @@ def gain(
     0.093 [0.081, 0.104]
     """
     scores = {"teacher": teacher, "student": student}
-    return _difference(scores, level, groups, seed, method, n_replicates)
+    return _difference(scores, level, groups, seed, method, n_replicates, bounds)
 
 
 def gap(
@@ -69,6 +74,7 @@ def gap(
     *,
     method: Method = "auto",
     n_replicates: int = N_REPLICATES,
+    bounds: tuple[float, float] | None = None,
 ) -> Estimate:
     """Return the gap that a student can recover, ceiling − teacher.
 
@@ -82,6 +88,7 @@ def gap(
         seed: Seed of the resampling.
         method: As in ``gain``.
         n_replicates: Number of resamples.
+        bounds: As in ``gain``.
 
     Raises:
         ValueError: As in ``gain``.
@@ -90,7 +97,7 @@ def gap(
     0.375 [-0.060, 0.846]
     """
     scores = {"teacher": teacher, "ceiling": ceiling}
-    return _difference(scores, level, groups, seed, method, n_replicates)
+    return _difference(scores, level, groups, seed, method, n_replicates, bounds)
 
 
 def pgr(
@@ -221,7 +228,7 @@ def opr(
     if gate.low is None or gate.low <= 0:
         reason = f"the student's risk is not clearly above zero: {gate} at 95 %; read the gain"
         return _withheld(scores, reason, level, method)
-    return _ratio(risks, replicates, top, bottom, level, method, "risk of the student")
+    return _ratio(risks, replicates, top, bottom, level, method, "risk of the student", least=0.0)
 
 
 def _difference(
@@ -231,10 +238,23 @@ def _difference(
     seed: int,
     method: Method,
     n_replicates: int,
+    bounds: tuple[float, float] | None,
 ) -> Estimate:
     check_interval(level, method, n_replicates)
     stacked = stack_scores(scores, groups)
-    return _mean(Scores(np.diff(stacked.values), stacked.note), level, method, seed, n_replicates)
+    change = Scores(np.diff(stacked.values), stacked.note)
+    estimate = _mean(change, level, method, seed, n_replicates)
+    return estimate if bounds is None else _inside(estimate, bounds)
+
+
+def _inside(estimate: Estimate, bounds: tuple[float, float]) -> Estimate:
+    """Keep a difference of two bounded scores within what it can be."""
+    reach = bounds[1] - bounds[0]
+    value, low, high = (float(x or 0.0) for x in (estimate.estimate, estimate.low, estimate.high))
+    ends = within(
+        value, low, high, bounds=(-reach, reach), level=estimate.level, n_items=estimate.n_items
+    )
+    return replace(estimate, low=ends[0], high=ends[1])
 
 
 def _mean(scores: Scores, level: float, method: str, seed: int, n_replicates: int) -> Estimate:
@@ -259,6 +279,7 @@ def _ratio(
     level: float,
     method: str,
     denominator: str,
+    least: float | None = None,
 ) -> Estimate:
     value, low, high, method = ratio_interval(replicates, top, bottom, level, method)
     if not np.isfinite([low, high]).all():
@@ -268,6 +289,8 @@ def _ratio(
         )
         return _withheld(scores, reason, level, method)
     n_seeds, n_items, _ = scores.values.shape
+    if least is not None:
+        low = max(low, least)
     return Estimate(value, low, high, None, level, method, scores.note, n_seeds, n_items)
 
 

@@ -51,7 +51,7 @@ class Replicates:
 
 
 def crossed_replicates(
-    values: FloatArray, seed: int, n_replicates: int = N_REPLICATES
+    values: FloatArray, seed: int, n_replicates: int = N_REPLICATES, *, runs: str | None = None
 ) -> Replicates:
     """Resample seeds and items, crossed, and return joint replicates of the models' means.
 
@@ -59,6 +59,8 @@ def crossed_replicates(
         values: Scores (seeds, items, models).
         seed: Root of the random streams; same seed, same shape: same draws for all models.
         n_replicates: Number of replicates.
+        runs: Name of the runs where they are others than those of a second call that shares the
+            items: equal names draw equal seeds.
 
     >>> replicates = crossed_replicates(np.array([[[1.0], [0.0]], [[1.0], [0.0]]]), 0)
     >>> replicates.draws.shape, replicates.seed_influence.tolist()
@@ -70,7 +72,8 @@ def crossed_replicates(
     by_item = _without_interaction(values, by_seed, values.mean(axis=0) - means)
     draws = means + np.zeros((n_replicates, 1))
     if n_seeds > 1:
-        rng = np.random.default_rng(child_seed(seed, "gain", "seeds"))
+        of_runs = ("seeds",) if runs is None else ("seeds", runs)
+        rng = np.random.default_rng(child_seed(seed, "gain", *of_runs))
         normal = rng.standard_normal((n_replicates, n_seeds))
         draws += _student(rng, n_replicates, n_seeds) * normal @ by_seed / n_seeds**0.5
     rng = np.random.default_rng(child_seed(seed, "gain", "items"))

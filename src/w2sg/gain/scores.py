@@ -65,6 +65,11 @@ def _note(once: list[str], n_seeds: int) -> str | None:
             "one training per model: the interval counts test items only, variation between "
             "trainings is not in it"
         )
+    if n_seeds == 2:
+        return (
+            "two trainings per model: they say next to nothing about the spread between trainings, "
+            "so the interval is as wide as two can make it; add seeds"
+        )
     if once:
         return (
             f"one training of {' and '.join(once)}: variation between its trainings is not in "

@@ -5,25 +5,17 @@ import inspect
 import math
 import re
 from collections.abc import Callable
+from importlib import import_module
 
-from w2sg.losses import adaptive, divergences, entropies
 from w2sg.losses.loss import Loss, weighted_sum
 
-LOSSES: dict[str, Loss | Callable[..., Loss]] = {
-    "ce": entropies.ce,
-    "reverse_ce": entropies.reverse_ce,
-    "forward_kl": entropies.forward_kl,
-    "reverse_kl": entropies.reverse_kl,
-    "symmetric": entropies.symmetric,
-    "entropy": entropies.entropy,
-    "cace": adaptive.cace,
-    "confidence": adaptive.confidence,
-    "bootstrap": adaptive.bootstrap,
-    "product": adaptive.product,
-    "gce": adaptive.gce,
-    "squared": divergences.squared,
-    "squared_error": divergences.squared_error,
-    "bregman": divergences.bregman,
+# name → module of this package, loaded when a loss of it is asked for
+LOSSES = {
+    **dict.fromkeys(
+        ("ce", "reverse_ce", "forward_kl", "reverse_kl", "symmetric", "entropy"), "entropies"
+    ),
+    **dict.fromkeys(("cace", "confidence", "bootstrap", "product", "gce"), "adaptive"),
+    **dict.fromkeys(("squared", "squared_error", "bregman"), "divergences"),
 }
 
 
@@ -83,7 +75,8 @@ def _single(text: str) -> Loss:
         close = difflib.get_close_matches(head, LOSSES, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ValueError(f"no loss is called {head!r}; {hint}known are {', '.join(LOSSES)}")
-    entry = LOSSES[head]
+    module = import_module(f"w2sg.losses.{LOSSES[head]}")
+    entry: Loss | Callable[..., Loss] = getattr(module, head)
     if isinstance(entry, Loss):
         if written:
             raise ValueError(f"{head} takes no parameters, got {text!r}")

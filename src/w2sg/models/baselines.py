@@ -1,4 +1,4 @@
-"""Cheap teachers: TF-IDF with a linear model, and any scikit-learn classifier on TF-IDF."""
+"""A cheap teacher: TF-IDF of words and word pairs with a linear model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from w2sg.soft_labels import hit_share
 
 C_GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 SEPARATOR = " ␞ "  # a term between the two texts of a pair, so that no word pair crosses it
@@ -37,7 +39,7 @@ class TfidfModel:
         """Return class probabilities, shape (n, K)."""
         from scipy.special import softmax
 
-        vectorizer = _vectorizer(vocabulary={term: i for i, term in enumerate(self.vocabulary)})
+        vectorizer = word_vectorizer(vocabulary={term: i for i, term in enumerate(self.vocabulary)})
         vectorizer.idf_ = self.idf
         features = vectorizer.transform(join_pairs(texts, pairs))
         return softmax(np.asarray(features @ self.weights.T) + self.bias, axis=1)
@@ -74,14 +76,14 @@ def fit_tfidf(
     splits = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
     losses, hits = np.zeros(len(C_GRID)), np.zeros(len(C_GRID))
     for train, held_out in splits.split(rows, labels) if penalty is None else ():
-        vectorizer = _vectorizer().fit(rows[train])
+        vectorizer = word_vectorizer().fit(rows[train])
         seen, unseen = vectorizer.transform(rows[train]), vectorizer.transform(rows[held_out])
         for i, model in enumerate(_path(seen, labels[train], C_GRID)):
             p = model.predict_proba(unseen)
             losses[i] -= np.log(np.maximum(p[np.arange(len(p)), labels[held_out]], 1e-12)).sum()
-            hits[i] += (p.argmax(axis=1) == labels[held_out]).sum()
+            hits[i] += hit_share(p, labels[held_out]).sum()
     best = int(losses.argmin()) if penalty is None else C_GRID.index(penalty)
-    vectorizer = _vectorizer().fit(rows)
+    vectorizer = word_vectorizer().fit(rows)
     *_, model = _path(vectorizer.transform(rows), labels, C_GRID[: best + 1])
     weights, bias = model.coef_, model.intercept_
     if n_classes == 2:
@@ -95,68 +97,6 @@ def fit_tfidf(
         penalty=C_GRID[best],
         cv_accuracy=float(hits[best] / len(rows)) if penalty is None else None,
     )
-
-
-def fit_estimator(
-    estimator: Any,
-    texts: Sequence[str],
-    labels: NDArray[np.int64],
-    pairs: Sequence[str] | None = None,
-    *,
-    n_classes: int,
-    folds: int,
-    seed: int,
-    groups: Sequence[str] | None = None,
-) -> tuple[Any, float | None]:
-    """Return a scikit-learn classifier fitted to texts, and its cross-validated accuracy.
-
-    A classifier that is not a pipeline gets TF-IDF features; a pipeline gets the texts. One that
-    has no `predict_proba` is calibrated on the same folds.
-
-    Args:
-        estimator: A classifier or pipeline object, cloned before use, or the name of a class of
-            scikit-learn.
-        texts: n texts.
-        labels: Class numbers, shape (n,).
-        pairs: Second texts.
-        n_classes: K.
-        folds: Folds of the cross-validation.
-        seed: Of the folds, and of the classifier where it has a `random_state`.
-        groups: Rows of one group stay in one fold; then the accuracy is not measured.
-
-    Raises:
-        ValueError: The name is not a scikit-learn classifier, or the object cannot be fitted.
-    """
-    from sklearn.base import clone, is_classifier
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
-    from sklearn.pipeline import Pipeline, make_pipeline
-
-    counts = check_counts(labels, n_classes)
-    model = _by_name(estimator) if isinstance(estimator, str) else estimator
-    if isinstance(model, type) or not (hasattr(model, "fit") and is_classifier(model)):
-        raise ValueError(
-            f"teacher.estimator is {model!r}: it must be a scikit-learn classifier or pipeline "
-            "object"
-        )
-    model: Any = clone(model)
-    seeds = {name: seed for name in model.get_params() if name.split("__")[-1] == "random_state"}
-    model.set_params(**seeds)
-    rows = join_pairs(texts, pairs)
-    cv: Any = StratifiedKFold(min(folds, int(counts.min())), shuffle=True, random_state=seed)
-    if groups is not None:
-        given = np.array(groups, dtype=object)
-        fewest = min(len(set(given[labels == k])) for k in range(n_classes))
-        cv = StratifiedGroupKFold(min(folds, fewest), shuffle=True, random_state=seed)
-        cv = list(cv.split(rows, labels, given))
-    if not hasattr(model, "predict_proba"):
-        model = CalibratedClassifierCV(model, cv=cv)
-    if not isinstance(model, Pipeline):
-        model = make_pipeline(_vectorizer(), model)
-    if groups is not None:
-        return model.fit(rows, labels), None
-    accuracy = float(np.mean(cross_val_score(model, rows, labels, cv=cv)))
-    return model.fit(rows, labels), accuracy
 
 
 def check_counts(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
@@ -186,22 +126,10 @@ def _path(features: Any, labels: NDArray[np.int64], penalties: Sequence[float]) 
         yield model.set_params(C=penalty).fit(features, labels)
 
 
-def _vectorizer(**settings: Any) -> Any:
+def word_vectorizer(**settings: Any) -> Any:
+    """Return what makes TF-IDF features of words and word pairs, unfitted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(
         ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?␞]", **settings
     )
-
-
-def _by_name(name: str) -> Any:
-    import difflib
-
-    from sklearn.utils import all_estimators
-
-    known = dict(all_estimators("classifier"))
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"teacher.estimator = {name!r} is no scikit-learn classifier{hint}")
-    return known[name]()

@@ -1,23 +1,16 @@
 """The answer in sentences, and what cannot be known; every sentence follows from stored numbers."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from w2sg import arms
+from w2sg.data.parts import label_warnings
 from w2sg.gain import Estimate
-from w2sg.report.collect import TITLES, PageData
+from w2sg.gain.verdict import Verdict, verdict, worded
+from w2sg.report.collect import PageData
 from w2sg.report.numbers import in_percent, in_points, listed, minus, percent, ratio
 from w2sg.report.texts import label
 
-Verdict = Literal["yes", "no", "open"]
-PHRASES = {
-    "teacher": "the teacher itself",
-    "student": "the student on the teacher's labels",
-    "strong_on_labelled": "the strong model on the true labels alone",
-    "self_training": "self-training",
-    "student_then_labels": "the student, then the true labels",
-    "mixed": "true, teacher's and own labels mixed",
-}
-WAY_OF = {"after": "student_then_labels", "mixed": "mixed"}
+HEADLINES = {"above": "Yes", "below": "No", "open": "Not settled"}
 SIGNIFICANCE = 0.05
 
 
@@ -52,14 +45,10 @@ class Answer:
 
 def answer(page: PageData) -> Answer:
     """Return the answer of a run in sentences."""
-    verdict = _verdict(page.gain)
-    headline = {
-        "yes": "Yes: the student beat its teacher.",
-        "no": "No: the student did worse than its teacher.",
-        "open": "Not settled: student and teacher cannot be told apart.",
-    }[verdict]
+    settled = verdict(page.gain.low, page.gain.high)
+    headline = f"{HEADLINES[settled]}: {worded(settled)}."
     return Answer(
-        verdict=verdict,
+        verdict=settled,
         headline=headline,
         gain=_gain(page),
         certainty=_certainty(page),
@@ -70,12 +59,6 @@ def answer(page: PageData) -> Answer:
         break_even=_break_even(page),
         unknown=tuple(_unknown(page)),
     )
-
-
-def _verdict(gain: Estimate) -> Verdict:
-    if gain.low is not None and gain.low > 0:
-        return "yes"
-    return "no" if gain.high is not None and gain.high < 0 else "open"
 
 
 def _gain(page: PageData) -> str:
@@ -117,6 +100,18 @@ def _warnings(page: PageData) -> list[str]:
             f"The student of seed {page.mistakes.seed} answers “{only}” to every test row. Train "
             "it longer or at a higher rate before reading anything into its accuracy."
         )
+    said += [
+        f"{arm.title}: several classes are equally probable on {arm.undecided:,.4g} of "
+        f"{page.n_test:,} test rows. Such a row counts as a guess among them, 1/2 for two."
+        for arm in page.arms
+        if arm.undecided
+    ]
+    if page.student.metrics["auroc"] is None:
+        said.append(
+            "The test part does not hold rows of every class, so AUROC is not measured and "
+            "accuracy says little: use a test part with all classes."
+        )
+    said += _trained_head(page)
     said += _behind_frozen(page)
     shifts = [(one.report["shift"] or {}).get("p_value", 1.0) for one in page.data]
     if min(shifts) * len(shifts) < SIGNIFICANCE:  # one test per seed
@@ -130,6 +125,25 @@ def _warnings(page: PageData) -> list[str]:
             f"{copies:,} training rows have a copy or near copy in the test part (seed "
             f'{page.seeds[0]}); data.duplicates = "drop" leaves such rows out.'
         )
+    said += label_warnings(page.parts, page.seeds[0])
+    return said
+
+
+def _trained_head(page: PageData) -> list[str]:
+    said = []
+    for who, facts in (
+        ("strong model", [one.facts for one in page.trainings]),
+        ("teacher", [f for one in page.labellers for f in one.fitted.get("each", [one.fitted])]),
+    ):
+        head = next((one for one in facts if one.get("head") == "trained"), None)
+        if head is not None:
+            classes = listed([f"“{label(name)}”" for name in head["head_classes"]])
+            moved = ", moved into the order of the data's classes" if head["head_moved"] else ""
+            said.append(
+                f"The {who}'s head came trained with its checkpoint, for the classes {classes}"
+                f"{moved}: it knew a task before it saw any label of this run, so what it does is "
+                "not learned from these labels alone."
+            )
     return said
 
 
@@ -164,8 +178,8 @@ def _pgr(pgr: Estimate) -> str:
 
 def _best(page: PageData) -> str:
     best = page.best
-    phrase = dict(PHRASES)
-    phrase["student"] = PHRASES[WAY_OF.get(page.spec.student.labelled, "student")]
+    phrase = {name: arm.phrase for name, arm in arms.TABLE.items()}
+    phrase["student"] = arms.student_of(page.spec.student.labelled).phrase
     first = phrase[best.order[0]]
     if best.clear:
         return f"Best: {first}, {in_points(best.lead)} above the next, {phrase[best.order[1]]}."
@@ -194,12 +208,13 @@ def _worth(page: PageData) -> str:
     if page.opr.estimate is None:
         return f"{always} The comparison with the true labels alone is withheld: {page.opr.reason}."
     told = f"ratio of error rates {ratio(page.opr)}"
-    if page.opr.low is not None and page.opr.low > 1:
+    paid = verdict(page.opr.low, page.opr.high, zero=1.0)
+    if paid == "above":
         return (
             f"Here they paid: the student on weak labels makes fewer errors than the strong model "
             f"trained on the {n} true labels alone ({told}, above 1 favours weak labels)."
         )
-    if page.opr.high is not None and page.opr.high < 1:
+    if paid == "below":
         return (
             f"Here they did not pay: with the {n} true labels at hand, training the strong model "
             f"on them directly makes fewer errors than the student on weak labels ({told}, below 1 "
@@ -243,9 +258,9 @@ def _unknown(page: PageData) -> list[str]:
             "What the strong model does with true labels, alone or together with these: "
             "data.n_labelled = 0, so there are none to train on."
         )
-    names = ("strong_on_labelled", "self_training", "student_then_labels", "mixed")
-    known = {arm.name for arm in page.arms} | {WAY_OF.get(page.spec.student.labelled)}
-    off = [TITLES[name].lower() for name in names if name not in known and name not in asked]
+    known = {arm.name for arm in page.arms} | {arms.student_of(page.spec.student.labelled).name}
+    names = [name for name in arms.references() if arms.TABLE[name].competes]
+    off = [arms.TABLE[name].phrase for name in names if name not in known and name not in asked]
     if off:
         said.append(f"How these would have done, which were switched off: {listed(off)}.")
     if len(page.seeds) == 1:

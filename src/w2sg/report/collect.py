@@ -1,9 +1,10 @@
 """What a page shows, read out of the store: frozen values, nothing computed anew."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from w2sg import arms as table
 from w2sg.gain import Estimate
 from w2sg.gain.break_even import BreakEven
 from w2sg.report.ledger import LedgerRows, ledger_rows
@@ -14,33 +15,6 @@ from w2sg.stages.evaluation import VERSION as EVALUATION_VERSION
 if TYPE_CHECKING:
     from w2sg.runs.execute import Outcome
 
-ORDER = (
-    "teacher",
-    "student",
-    "strong_on_labelled",
-    "self_training",
-    "student_then_labels",
-    "mixed",
-    "ceiling",
-)
-TITLES = {
-    "teacher": "Teacher",
-    "student": "Student",
-    "strong_on_labelled": "Strong model on the labels alone",
-    "self_training": "Self-training",
-    "student_then_labels": "Student, then the labels",
-    "mixed": "All labels mixed",
-    "ceiling": "Ceiling",
-}
-MEANINGS = {
-    "teacher": "the weak model that gives the labels",
-    "student": "the strong model, trained on the teacher's labels",
-    "strong_on_labelled": "the strong model, trained on the few true labels and nothing else",
-    "self_training": "the strong model, trained on labels that it gave itself after the true ones",
-    "student_then_labels": "the student, trained further on the few true labels",
-    "mixed": "the strong model, trained on true, teacher's and own labels together",
-    "ceiling": "the strong model, trained on the true labels of the same unlabelled rows",
-}
 TEACHERS = {
     "tfidf": "TF-IDF with logistic regression",
     "sklearn": "a scikit-learn classifier",
@@ -62,7 +36,8 @@ class Arm:
         accuracy: Mean over seeds and items.
         against_teacher: Accuracy minus the teacher's; ``None`` for the teacher.
         metrics: Name → mean over seeds of what has no interval.
-        by_seed: Metric → one value per seed.
+        by_seed: Metric → one value per seed, ``None`` where it is not measured.
+        undecided: Test rows with several equally probable classes, mean over seeds.
     """
 
     name: str
@@ -72,6 +47,7 @@ class Arm:
     against_teacher: Estimate | None
     metrics: Mapping[str, float]
     by_seed: Mapping[str, tuple[float, ...]]
+    undecided: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -241,7 +217,7 @@ def collect(outcome: "Outcome") -> PageData:
     facts = measured.facts
     spec, seeds = outcome.spec, tuple(facts["seeds"])
     chosen = _chosen(outcome, seeds[0])
-    shown = [name for name in ORDER if name in facts["arms"] and name not in chosen]
+    shown = [name for name in table.in_order(facts["arms"]) if name not in chosen]
     return PageData(
         spec=spec,
         toml=to_toml(spec),
@@ -260,7 +236,7 @@ def collect(outcome: "Outcome") -> PageData:
         agreement=facts["agreement"],
         mistakes=_mistakes(outcome, facts, seeds[0]),
         first_answer=_first_answer(outcome),
-        trainings=trainings(outcome, [name for name in ORDER if name != "teacher"]),
+        trainings=trainings(outcome, [arm.name for arm in table.TABLE.values() if arm.sources]),
         data=tuple(_data(outcome, seed) for seed in seeds),
         labellers=tuple(_labeller(outcome, seed) for seed in seeds),
         environment=_environment(outcome),
@@ -286,21 +262,21 @@ def _chosen(outcome: "Outcome", seed: int) -> tuple[str, ...]:
     roles = outcome.plan.roles
     needs = outcome.plan.calls[roles["evaluation"]].needs
     student = needs[f"student/{seed}"]
-    ways = ("student_then_labels", "mixed")
-    return tuple(name for name in ways if roles.get(f"{name}/{seed}") == student)
+    others = [arm.name for arm in table.TABLE.values() if arm.sources and arm.name != "student"]
+    return tuple(name for name in others if roles.get(f"{name}/{seed}") == student)
 
 
 def _arm(name: str, facts: Mapping[str, Any], chosen: tuple[str, ...]) -> Arm:
     measured, against = facts["metrics"][name], facts["against_teacher"].get(name)
-    meaning = MEANINGS[chosen[0] if chosen and name == "student" else name]
     return Arm(
         name=name,
-        title=TITLES[name],
-        meaning=meaning,
+        title=table.TABLE[name].title,
+        meaning=table.TABLE[chosen[0] if chosen and name == "student" else name].meaning,
         accuracy=Estimate(**measured["accuracy"]),
         against_teacher=None if against is None else Estimate(**against),
         metrics={metric: measured[metric] for metric in METRICS},
         by_seed={metric: tuple(values) for metric, values in measured["by_seed"].items()},
+        undecided=facts["undecided"][name],
     )
 
 
@@ -313,6 +289,10 @@ def _best(facts: Mapping[str, Any], chosen: tuple[str, ...]) -> Best:
             name for name in facts["not_distinguishable"] if name not in chosen
         ),
     )
+
+
+def _answer(names: Sequence[str], answer: int) -> str:
+    return names[answer] if answer >= 0 else "(undecided)"
 
 
 def _mistakes(outcome: "Outcome", facts: Mapping[str, Any], seed: int) -> Mistakes:
@@ -329,8 +309,8 @@ def _mistakes(outcome: "Outcome", facts: Mapping[str, Any], seed: int) -> Mistak
             text=test.texts[i],
             pair=None if test.pairs is None else test.pairs[i],
             label=names[row["label"]],
-            teacher=names[row["teacher"]],
-            student=names[row["student"]],
+            teacher=_answer(names, row["teacher"]),
+            student=_answer(names, row["student"]),
             confidence=row["confidence"],
         )
 

@@ -106,7 +106,7 @@ def _body(page: PageData, seed: int) -> str:
 
 def _hub_id(page: PageData) -> str | None:
     """The id of the pre-trained model, unless it is a folder or an object of the user's."""
-    from w2sg.models.backbone import PACKAGED
+    from w2sg.models.sources import PACKAGED
 
     model = page.spec.student.model
     if not isinstance(model, str):

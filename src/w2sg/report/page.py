@@ -1,101 +1,36 @@
-"""The page: collected data in, one HTML text out that needs nothing beside itself."""
+"""What all pages share: the templates, how they write numbers and texts, one theme, one script."""
 
 import base64
-import csv
 import hashlib
-import io
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from w2sg.report import figures, numbers
-from w2sg.report.answer import answer
-from w2sg.report.beside import ForecastBeside, beside
-from w2sg.report.collect import METRICS, TEACHERS, TITLES, PageData, collect
+from w2sg import arms
+from w2sg.report import numbers
+from w2sg.report.collect import TEACHERS
+from w2sg.report.drawing import THEME
 from w2sg.report.texts import clipped, label, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from w2sg.diagnostics.controls import Explanation
-    from w2sg.runs.execute import Outcome
 
+def page_of(template: str, **values: Any) -> str:
+    """Return a page as HTML that loads nothing; equal values give equal bytes.
 
-def render(
-    outcome: "Outcome",
-    forecast: Mapping[str, Any] | None = None,
-    explanation: "Explanation | None" = None,
-) -> str:
-    """Return the page of a finished run as HTML; equal results give equal bytes.
+    The one script, which saves figures, is allowed by its digest and nothing else is.
 
     Args:
-        outcome: The run as it lies in its store.
-        forecast: What was forecast of it before.
-        explanation: Its controls on frozen features, where they were asked for.
+        template: Name of the template, which extends ``base.html``.
+        values: What it shows.
     """
-    page = collect(outcome)
-    paired = None if forecast is None else beside(forecast, page, _begun(outcome))
-    return html(page, paired, explanation)
-
-
-def html(
-    page: PageData,
-    forecast: "ForecastBeside | None" = None,
-    explanation: "Explanation | None" = None,
-) -> str:
-    """Return the page of collected data as HTML, with the forecast and the controls there are."""
-    drawings = (
-        figures.arms(page),
-        figures.break_even(page),
-        figures.departure(page),
-        figures.training_curves(page),
-    )
-    templates = environment()
-    script = templates.get_template("page.js").render()
+    script = environment().get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return templates.get_template("page.html").render(
-        page=page,
-        forecast=forecast,
-        explanation=explanation,
-        answer=answer(page),
-        figures={drawing.name: drawing for drawing in drawings if drawing is not None},
-        script=script,
-        script_hash=f"sha256-{digest}",
-        table_csv=f"data:text/csv;charset=utf-8,{quote(table_csv(page))}",
+    return (
+        environment()
+        .get_template(template)
+        .render(script=script, script_hash=f"sha256-{digest}", **values)
     )
-
-
-def _begun(outcome: "Outcome") -> float | None:
-    trained = [m for m in outcome.manifests.values() if m.body["stage"] == "strong_student"]
-    return min((m.started for m in trained), default=None)
-
-
-def table_csv(page: PageData) -> str:
-    """Return the table of all arms as CSV."""
-    names = ("accuracy", *METRICS)
-    ends = [f"accuracy_{part}" for part in ("low", "high")]
-    against = [f"against_teacher{part}" for part in ("", "_low", "_high")]
-    by_seed = [f"{name}_seed_{seed}" for name in names for seed in page.seeds]
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["arm", "accuracy", *ends, *against, *METRICS, *by_seed])
-    for arm in page.arms:
-        difference = arm.against_teacher
-        rows.writerow(
-            [
-                arm.name,
-                *(arm.accuracy.estimate, arm.accuracy.low, arm.accuracy.high),
-                *(
-                    ("", "", "")
-                    if difference is None
-                    else (difference.estimate, difference.low, difference.high)
-                ),
-                *(arm.metrics[name] for name in METRICS),
-                *(value for name in names for value in arm.by_seed[name]),
-            ]
-        )
-    return text.getvalue()
 
 
 @cache
@@ -120,6 +55,7 @@ def environment() -> "Environment":
             "in_units",
             "ratio",
             "plain",
+            "signed",
             "seconds",
             "minus",
         )
@@ -127,7 +63,8 @@ def environment() -> "Environment":
     made.filters |= {"visible": visible, "clipped": clipped, "label": label}
     made.globals |= {
         "over_seeds": numbers.over_seeds,
-        "titles": TITLES,
+        "arms": arms.TABLE,
+        "theme": THEME,
         "teachers": TEACHERS,
     }
     return made

@@ -5,16 +5,18 @@ model keeps its features and only its head is trained. They speak of squared err
 score, and not of accuracy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from w2sg._arrays import FloatArray
+from w2sg.arms import TABLE
 from w2sg.diagnostics import noise_and_floor, overlap_from_curves, split_from_curve
 from w2sg.figures import new_figure
-from w2sg.figures.canvas import PALETTE
+from w2sg.report.drawing import NARROW, arm_colour
 from w2sg.theory.discrepancy import kappa
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ UNLABELLED, LABELLED = "data.n_unlabelled", "data.n_labelled"
 MOST_TICKS = 8
 STRAIGHT = 0.9  # least share of the variance that a law explains where its line is drawn
 ARMS = {UNLABELLED: ("student", "ceiling"), LABELLED: ("teacher", "student", "strong_on_labelled")}
-COLOURS = dict(zip(("student", "ceiling", "teacher", "strong_on_labelled"), PALETTE, strict=False))
-NAMES = {"strong_on_labelled": "strong model on the labels alone"}
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Laws:
     """What the laws say along one axis.
 
     Attributes:
-        figure: Measured Brier scores with the lines that fit, ``None`` where no law applies.
+        draw: Width → measured Brier scores with the lines that fit; ``None`` where no law applies.
         notes: What was fitted, and why lines are missing.
         rows: The numbers drawn: setting, size, arm, measured, law.
     """
 
-    figure: "Figure | None"
+    draw: "Callable[[float], Figure] | None"
     notes: tuple[str, ...]
     rows: tuple[tuple[str, float, str, float, float | None], ...] = ()
 
@@ -114,7 +114,7 @@ def lay_over(
         notes.setdefault(" ".join(told), []).append(setting)
         if lines:
             found.append((setting, x, measured, lines))
-    return Laws(_drawn(axis, found) if found else None, _sentences(notes), _rows(found))
+    return Laws(partial(_drawn, axis, found) if found else None, _sentences(notes), _rows(found))
 
 
 def _sentences(notes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ def _over_labelled(
 def _supervised(
     arm: str, x: FloatArray, errors: FloatArray, symbol: str
 ) -> tuple[list[_Line], str, float | None]:
-    name = NAMES.get(arm, arm)
+    name = TABLE[arm].phrase.removeprefix("the ")
     try:
         fit = noise_and_floor(x, errors)
     except ValueError as error:
@@ -201,19 +201,19 @@ def _judged(arm: str, values: FloatArray, law: str, r2: float) -> tuple[list[_Li
     return [], f"no theory line: {law} explains the points badly (R² {max(r2, 0.0):.2f})."
 
 
-def _drawn(axis: str, found: list[Any]) -> "Figure":
-    columns = min(2, len(found))
+def _drawn(axis: str, found: list[Any], width: float) -> "Figure":
+    columns = 1 if width == NARROW else min(2, len(found))
     rows = -(-len(found) // columns)
-    figure, panels = new_figure(rows, columns, width=1.4 + 4.2 * columns, height=0.4 + 3.4 * rows)
+    figure, panels = new_figure(rows, columns, width=width, height=0.4 + 3.2 * rows)
     for empty in panels[len(found) :]:
         empty.set_visible(False)
     panels = panels[: len(found)]
     for number, (axes, drawn) in enumerate(zip(panels, found, strict=True)):
         setting, x, measured, lines = drawn
         for arm, errors in measured.items():
-            axes.plot(x, errors, "o", color=COLOURS[arm], label=NAMES.get(arm, arm))
+            axes.plot(x, errors, "o", color=arm_colour(arm), label=TABLE[arm].title)
         for line in lines:
-            axes.plot(x, line.values, "--", color=COLOURS[line.arm], label=f"{line.arm}, law")
+            axes.plot(x, line.values, "--", color=arm_colour(line.arm), label=f"{line.arm}, law")
         mark_sizes(axes, x)
         axes.set_xlabel(axis)
         axes.set_ylabel("Brier score")

@@ -1,18 +1,21 @@
 """The page of a sweep: table, forest plot, curves over numbers, heat map; nothing beside itself."""
 
-import base64
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
 
-from w2sg.figures import new_figure, to_svg
+from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
 from w2sg.figures.forest import forest_plot
 from w2sg.figures.value_map import value_map
+from w2sg.gain.verdict import VERB, Verdict, verdict, worded
+from w2sg.report.drawing import NARROW, WIDE, Drawing, arm_colour, drawn
 from w2sg.report.numbers import plain
+from w2sg.report.page import page_of
 from w2sg.report.sweep_laws import CellErrors, lay_over, mark_sizes
 from w2sg.runs.sweep_record import SweepRecord
 
@@ -26,35 +29,6 @@ LONGEST_NAME = 60
 LETTER, LINE = 0.085, 0.19  # inches that a name and a legend take, at most
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A figure on the page.
-
-    Attributes:
-        name: Name of the files that a reader saves.
-        title: What it shows.
-        svg: Its text.
-        csv: The numbers in it.
-        notes: Sentences below it.
-    """
-
-    name: str
-    title: str
-    svg: str
-    csv: str
-    notes: tuple[str, ...] = ()
-
-    @property
-    def svg_link(self) -> str:
-        """The figure as an address that holds it."""
-        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()}"
-
-    @property
-    def csv_link(self) -> str:
-        """Its numbers as an address that holds them."""
-        return f"data:text/csv;charset=utf-8,{quote(self.csv)}"
-
-
 def render_sweep(
     record: SweepRecord, table: "pd.DataFrame", errors: Sequence[CellErrors | None] = ()
 ) -> str:
@@ -65,17 +39,9 @@ def render_sweep(
         table: One row per cell, as `w2sg.sweeps.SweepResult.table` gives it, with its reasons.
         errors: Squared errors of each cell, for the laws of learning curves.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("w2sg.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     drawings = [_forest(record, table), *_curves(record, table, errors), _heat_map(record, table)]
-    return environment.get_template("sweep.html").render(
+    return page_of(
+        "sweep.html",
         record=record,
         answer=answer(record, table),
         rows=[_row(record, values) for values in table.to_dict("records")],
@@ -90,18 +56,15 @@ def answer(record: SweepRecord, table: Frame) -> list[str]:
     finished = table[table["gain"].notna()]
     if finished.empty:
         return ["No cell is finished yet."]
-    up = int((finished["gain_low"] > 0).sum())
-    down = int((finished["gain_high"] < 0).sum())
-    counts = {
-        "beat its teacher": up,
-        "fell behind its teacher": down,
-        "was not distinguishable from its teacher": len(finished) - up - down,
-    }
-    told = [(what, number) for what, number in counts.items() if number]
-    if len(told) == 1:
-        lines = [f"The student {told[0][0]} in all {len(finished)} finished cells"]
+    answers: Counter[Verdict] = Counter(
+        verdict(low, high)
+        for low, high in zip(finished["gain_low"], finished["gain_high"], strict=True)
+    )
+    if len(answers) == 1:
+        clause = worded(next(iter(answers)), "The student")
+        lines = [f"{clause} in all {len(finished)} finished cells"]
     else:
-        parts = [f"{what} in {number}" for what, number in told]
+        parts = [f"{worded(one, '').strip()} in {answers[one]}" for one in VERB if one in answers]
         lines = [f"Of {len(finished)} cells, the student " + " and ".join(parts)]
     best = finished.loc[finished["gain"].idxmax()]
     name = record.cells[int(finished["gain"].idxmax())].name
@@ -139,13 +102,27 @@ def _forest(record: SweepRecord, table: Frame) -> Drawing | None:
     names = [_clipped(" · ".join(map(str, row))) for row in shown[[*record.columns]].to_numpy()]
     columns = [[100 * float(v) for v in shown[n]] for n in ("gain", "gain_low", "gain_high")]
     decided = (shown["gain_low"] > 0) | (shown["gain_high"] < 0)
-    figure = forest_plot(
-        names, *columns, marked=list(decided), axis_label="student − teacher, points", form="+.1f"
-    )
     longest = max(map(len, names))
-    figure.set_size_inches(max(9.5, 7.5 + LETTER * longest), 1.2 + 0.32 * len(names))
+
+    def draw(width: float) -> "Figure":
+        narrow = width == NARROW
+        figure = forest_plot(
+            names,
+            *columns,
+            marked=list(decided),
+            axis_label="student − teacher, points",
+            form="+.1f",
+            narrow=narrow,
+        )
+        if narrow:
+            figure.set_size_inches(max(NARROW, LETTER * (longest + 24)), figure.get_figheight())
+        else:
+            figure.set_size_inches(max(WIDE, 6.2 + LETTER * longest), figure.get_figheight())
+        return figure
+
     csv = shown[[*record.columns, "gain", "gain_low", "gain_high"]].to_csv(index=False)
-    return _drawing("gains", f"Student minus teacher by {', '.join(record.columns)}", figure, csv)
+    says = f"Student minus teacher by {', '.join(record.columns)}"
+    return drawn("gains", says, draw, csv=csv)
 
 
 def _curves(
@@ -168,49 +145,59 @@ def _curves(
             setting: _clipped(", ".join(map(str, np.atleast_1d(np.array(setting, dtype=object)))))
             for setting in groups
         }
-        figure, (axes,) = new_figure(
-            width=6.5 + LETTER * max(len("teacher, mean"), *map(len, named.values())),
-            height=max(4.2, 1.0 + LINE * (len(groups) + 2)),
-        )
-        for number, (setting, rows) in enumerate(groups.items()):
-            colour = PALETTE[number % len(PALETTE)]
-            rows = rows[rows["student"].notna()].sort_values(axis)
-            axes.plot(
-                rows[axis],
-                100 * rows["student"],
-                "o-",
-                color=colour,
-                label=named[setting] or "student",
-            )
-            axes.fill_between(
-                rows[axis],
-                100 * (rows["teacher"] + rows["gain_low"]),
-                100 * (rows["teacher"] + rows["gain_high"]),
-                color=colour,
-                alpha=0.12,
-                linewidth=0,
-            )
-        for arm, line in (("teacher", "--"), ("ceiling", ":")):
-            mean = table.groupby(axis)[arm].mean()
-            if mean.notna().any():
-                axes.plot(mean.index, 100 * mean, line, color="0.35", label=f"{arm}, mean")
-        mark_sizes(axes, values)
-        axes.set_xlabel(axis)
-        axes.set_ylabel("accuracy, %")
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        draw = partial(_curve, axis, table, groups, named)
         title = f"Student against {axis}; bands: the gain's interval above the teacher"
         csv = table[[*record.columns, "teacher", "student", "ceiling", "gain_low", "gain_high"]]
         name = f"curve-{axis.replace('.', '-')}"
         settings = [", ".join(map(str, row)) for row in table[others].to_numpy()]
         laws = lay_over(axis, list(values), settings, told)
-        notes = () if laws.figure else laws.notes
-        found.append(_drawing(name, title, figure, csv.to_csv(index=False), notes))
-        if laws.figure:
+        notes = () if laws.draw else laws.notes
+        found.append(drawn(name, title, draw, csv=csv.to_csv(index=False), notes=notes))
+        if laws.draw:
             numbers = table.__class__(laws.rows, columns=["setting", axis, "arm", "brier", "law"])
             title = f"Squared error against {axis}, with the laws of learning curves"
             lines = numbers.to_csv(index=False)
-            found.append(_drawing(f"{name}-laws", title, laws.figure, lines, laws.notes))
+            found.append(drawn(f"{name}-laws", title, laws.draw, csv=lines, notes=laws.notes))
     return found
+
+
+def _curve(
+    axis: str, table: Frame, groups: dict[Any, Frame], named: dict[Any, str], width: float
+) -> "Figure":
+    """Accuracy against one swept number; the legend stands beside the axes, on phones below."""
+    narrow, rows_of_legend = width == NARROW, len(groups) + 2
+    letters = LETTER * max(len("teacher, mean"), *map(len, named.values()))
+    figure, (axes,) = new_figure(
+        width=max(NARROW, 1.0 + letters) if narrow else max(WIDE, 5.5 + letters),
+        height=3.4 + LINE * rows_of_legend if narrow else max(4.2, 1.0 + LINE * rows_of_legend),
+    )
+    for number, (setting, rows) in enumerate(groups.items()):
+        colour = PALETTE[number % len(PALETTE)]
+        rows = rows[rows["student"].notna()].sort_values(axis)
+        axes.plot(
+            rows[axis], 100 * rows["student"], "o-", color=colour, label=named[setting] or "student"
+        )
+        axes.fill_between(
+            rows[axis],
+            100 * (rows["teacher"] + rows["gain_low"]),
+            100 * (rows["teacher"] + rows["gain_high"]),
+            color=colour,
+            alpha=0.12,
+            linewidth=0,
+        )
+    for arm, line in (("teacher", "--"), ("ceiling", ":")):
+        mean = table.groupby(axis)[arm].mean()
+        if mean.notna().any():
+            colour, label = arm_colour(arm), f"{arm}, mean"
+            axes.plot(mean.index, 100 * mean, line, color=colour, label=label)
+    mark_sizes(axes, table[axis])
+    axes.set_xlabel(axis)
+    axes.set_ylabel("accuracy, %")
+    if narrow:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.16))
+    else:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
 
 
 def _heat_map(record: SweepRecord, table: Frame) -> Drawing | None:
@@ -222,22 +209,19 @@ def _heat_map(record: SweepRecord, table: Frame) -> Drawing | None:
         **{name: table[name].astype(str) for name in (down, across)}, gain=100 * table["gain"]
     )
     grid = shown.pivot_table(index=down, columns=across, values="gain", sort=False, dropna=False)
-    figure = value_map(
-        [_clipped(str(name)) for name in grid.index],
-        [_clipped(str(name)) for name in grid.columns],
-        grid.to_numpy(dtype=np.float64),
-        row_label=down,
-        column_label=across,
-    )
+
+    def draw(_: float) -> "Figure":
+        return value_map(
+            [_clipped(str(name)) for name in grid.index],
+            [_clipped(str(name)) for name in grid.columns],
+            grid.to_numpy(dtype=np.float64),
+            row_label=down,
+            column_label=across,
+        )
+
     rest = "" if len(axes) == 2 else ", averaged over the other keys"
     title = f"Student minus teacher in points, by {down} and {across}{rest}"
-    return _drawing("gain-map", title, figure, grid.to_csv())
-
-
-def _drawing(
-    name: str, title: str, figure: "Figure", csv: str, notes: tuple[str, ...] = ()
-) -> Drawing:
-    return Drawing(name, title, to_svg(figure), csv, notes)
+    return drawn("gain-map", title, draw, csv=grid.to_csv())
 
 
 def _clipped(name: str) -> str:

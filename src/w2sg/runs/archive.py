@@ -1,19 +1,32 @@
-"""A sweep as one file: specs, manifests, per-item predictions and the page, checked when read."""
+"""A sweep as one file: specs, manifests and per-item predictions, checked when read.
+
+An archive comes from somebody else. Every name in it is checked before anything is extracted,
+sizes are bounded, only files that a manifest lists or a record names enter the store, and either
+all of it enters or nothing. The page is drawn anew, so no markup of an archive is ever opened.
+"""
 
 import json
 import shutil
 import uuid
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from w2sg.runs.store import MANIFEST, Store, checksum, digest, read_manifest
+from w2sg.runs.names import checked_file, checked_folder, checked_key
+from w2sg.runs.store import MANIFEST, Store, StoreError, checksum, digest, read_json, read_manifest
 from w2sg.runs.sweep_record import PARTIAL, RECORD, SweepRecord, read_record, stored
+from w2sg.spec import load
 
 ARCHIVE_VERSION = 1
 # what is large or holds the texts themselves; the numbers of a sweep do not need it
 LEFT_OUT = ("weights.safetensors", "features.npy", "parts.parquet", "given.parquet")
 LABEL = "archive.json"
+OF_RUNS = ("spec.toml", "result.json")
+PAGE = "report.html"  # earlier archives hold one; it is not taken over
+MOST_BYTES = 64 * 2**30  # of one archive when unpacked
+MOST_FILES = 1_000_000
+MOST_RECORD = 256 * 2**20  # bytes of a manifest, a record or a spec
+MOST_RATIO = 2000  # unpacked against packed: far beyond what numbers compress to
 
 
 @dataclass(frozen=True)
@@ -33,9 +46,7 @@ class Contents:
     missing: int
 
 
-def export(
-    folder: Path, store: Store, path: Path, *, everything: bool = False, page: str | None = None
-) -> Contents:
+def export(folder: Path, store: Store, path: Path, *, everything: bool = False) -> Contents:
     """Write a sweep as a zip file beside its place, then move it there.
 
     Args:
@@ -43,7 +54,6 @@ def export(
         store: Where its stages are.
         path: The archive.
         everything: Also weights, features and texts.
-        page: The page of the sweep.
 
     Raises:
         ValueError: A stage is damaged.
@@ -56,8 +66,6 @@ def export(
             for key in record.keys:
                 counts[_add_stage(archive, store, key, everything)] += 1
             _add_records(archive, store, folder, record)
-            if page is not None:
-                archive.writestr(f"sweeps/{folder.name}/report.html", page)
             label = {"w2sg_archive": ARCHIVE_VERSION, "sweep": folder.name, **counts}
             archive.writestr(LABEL, json.dumps(label))
         beside.replace(path)
@@ -69,36 +77,31 @@ def export(
 def read_archive(path: Path, store: Store) -> Contents:
     """Put the stages and records of an archive into a store; what is there stays as it is.
 
-    Every file is checked against its manifest, and every manifest against its key, before
-    anything enters the store.
-
     Raises:
-        ValueError: The file is no archive of this version, or something in it has changed.
+        ValueError: The file is no archive of this version, holds a name that is not ours, is
+            larger than it says, or something in it has changed. Then nothing enters the store.
     """
     beside = store.root / "tmp" / f"import-{uuid.uuid4().hex[:8]}"
     try:
         with zipfile.ZipFile(path) as archive:
-            label = _label(archive, path)
-            for name in archive.namelist():
-                _refuse_outside(name, path)
+            contents = _label(archive, path)
+            _refuse_foreign(archive, path)
+            store.prepare()
             beside.mkdir(parents=True)
-            archive.extractall(beside)
-        for kind in ("stages", PARTIAL):
-            for folder in sorted((beside / kind).glob("*")):
-                _check(folder, path, whole=kind == "stages")
-        for kind in ("stages", PARTIAL, "runs", "sweeps"):
-            for folder in sorted((beside / kind).glob("*")):
-                target = store.root / kind / folder.name
-                if not target.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    folder.rename(target)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError) as error:
+            for member in archive.infolist():
+                if not member.filename.endswith(("/", f"/{PAGE}")):
+                    archive.extract(member, beside)
+        _check_all(beside, contents, path)
+        _move_in(beside, store)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, RuntimeError) as error:
+        if isinstance(error, StoreError):
+            raise
         raise ValueError(
             f"archive {str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return Contents(**{k: label[k] for k in ("sweep", "whole", "partial", "missing")})
+    return contents
 
 
 def _add_stage(archive: zipfile.ZipFile, store: Store, key: str, everything: bool) -> str:
@@ -117,6 +120,8 @@ def _add_stage(archive: zipfile.ZipFile, store: Store, key: str, everything: boo
     if len(names) < len(manifest.files):
         kind = PARTIAL
     for name in (MANIFEST, *names):
+        if not (source / name).resolve().is_relative_to(store.root.resolve()):
+            raise ValueError(f"{key}: {name} is a link to another place; it is not exported")
         archive.write(source / name, f"{kind}/{key}/{name}")
     return "whole" if kind == "stages" else "partial"
 
@@ -124,17 +129,19 @@ def _add_stage(archive: zipfile.ZipFile, store: Store, key: str, everything: boo
 def _add_records(archive: zipfile.ZipFile, store: Store, folder: Path, record: SweepRecord) -> None:
     archive.write(folder / RECORD, f"sweeps/{folder.name}/{RECORD}")
     for cell in record.cells:
-        for name in ("spec.toml", "result.json"):
+        for name in OF_RUNS:
             path = store.root / "runs" / cell.run / name
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 archive.write(path, f"runs/{cell.run}/{name}")
 
 
-def _label(archive: zipfile.ZipFile, path: Path) -> dict:
+def _label(archive: zipfile.ZipFile, path: Path) -> Contents:
     try:
+        if archive.getinfo(LABEL).file_size > MOST_RECORD:
+            raise ValueError("its label is too large")
         label = json.loads(archive.read(LABEL))
         version = label["w2sg_archive"]
-    except (KeyError, TypeError, json.JSONDecodeError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError(
             f"{str(path)!r} is no archive of a sweep; `w2sg export` writes one"
         ) from None
@@ -142,26 +149,114 @@ def _label(archive: zipfile.ZipFile, path: Path) -> dict:
         raise ValueError(
             f"archive {str(path)!r} has version {version!r}, this w2sg reads {ARCHIVE_VERSION}"
         )
-    return label
+    try:
+        counts = {name: int(label[name]) for name in ("whole", "partial", "missing")}
+        return Contents(checked_folder(label["sweep"]), **counts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"archive {str(path)!r}: its label cannot be read ({error})") from None
 
 
-def _refuse_outside(name: str, path: Path) -> None:
-    parts = PurePosixPath(name).parts
-    kinds = ("stages", PARTIAL, "runs", "sweeps")
+def _refuse_foreign(archive: zipfile.ZipFile, path: Path) -> None:
+    """Check names and sizes as the archive states them, before a byte is written."""
+    members = archive.infolist()
+    if len(members) > MOST_FILES or sum(m.file_size for m in members) > MOST_BYTES:
+        raise ValueError(
+            f"archive {str(path)!r} unpacks to more than {MOST_BYTES / 2**30:.0f} GiB or "
+            f"{MOST_FILES:,} files"
+        )
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names):
+        raise ValueError(f"archive {str(path)!r} holds one name twice")
+    for member in members:
+        name, kind = member.filename, member.external_attr >> 28
+        try:
+            if kind not in (0, 0x4, 0x8):
+                raise ValueError("it is a link or a device")
+            _checked_member(name)
+        except ValueError as error:
+            raise ValueError(
+                f"archive {str(path)!r} holds the name {name!r}, which is not ours ({error})"
+            ) from None
+        record = name.endswith((".json", ".toml"))
+        packed = max(member.compress_size, 1)
+        if (record and member.file_size > MOST_RECORD) or member.file_size > MOST_RATIO * packed:
+            raise ValueError(f"archive {str(path)!r}: {name} unpacks to {member.file_size:,} bytes")
+
+
+def _checked_member(name: str) -> None:
     if name == LABEL:
         return
-    if name.startswith("/") or ".." in parts or "\\" in name or parts[0] not in kinds:
-        raise ValueError(f"archive {str(path)!r} holds the name {name!r}, which is not ours")
+    top, _, rest = name.partition("/")
+    folder, _, file = rest.partition("/")
+    allowed = {"runs": OF_RUNS, "sweeps": (RECORD, PAGE)}
+    if top in ("stages", PARTIAL):
+        checked_key(folder)
+        if file:
+            checked_file(file)
+    elif top in allowed:
+        checked_folder(folder)
+        if file and file not in allowed[top]:
+            raise ValueError("no record has this name")
+    else:
+        raise ValueError("it lies in no folder of a store")
+
+
+def _check_all(beside: Path, contents: Contents, path: Path) -> None:
+    for kind in ("stages", PARTIAL):
+        for folder in sorted((beside / kind).glob("*")):
+            _check(folder, path, whole=kind == "stages")
+    sweeps = sorted((beside / "sweeps").glob("*"))
+    if [folder.name for folder in sweeps] != [contents.sweep]:
+        raise ValueError(f"archive {str(path)!r} does not hold the sweep that it names")
+    record = read_record(sweeps[0])
+    cells = {cell.run for cell in record.cells}
+    for folder in sorted((beside / "runs").glob("*")):
+        if folder.name not in cells:
+            raise ValueError(f"archive {str(path)!r}: run {folder.name} is none of the sweep's")
+        if (folder / "result.json").is_file():
+            read_json(folder / "result.json")
+        if (folder / "spec.toml").is_file():
+            load(folder / "spec.toml", stored=True)
+    keys = set(record.keys)
+    for kind in ("stages", PARTIAL):
+        for folder in (beside / kind).glob("*"):
+            if folder.name not in keys:
+                raise ValueError(
+                    f"archive {str(path)!r}: stage {folder.name} is none of the sweep's"
+                )
+
+
+def _move_in(beside: Path, store: Store) -> None:
+    """Rename everything into place; what has moved goes away again if something cannot."""
+    moved: list[Path] = []
+    try:
+        for kind in ("stages", PARTIAL, "runs", "sweeps"):
+            for folder in sorted((beside / kind).glob("*")):
+                target = store.root / kind / folder.name
+                if not target.exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    folder.rename(target)
+                    moved.append(target)
+    except BaseException:
+        for target in moved:
+            shutil.rmtree(target, ignore_errors=True)
+        raise
 
 
 def _check(folder: Path, path: Path, *, whole: bool) -> None:
     try:
         manifest = read_manifest(folder)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"archive {str(path)!r}: manifest of {folder.name}: {error}") from None
     if manifest.key != folder.name or digest(manifest.body) != folder.name:
         raise ValueError(f"archive {str(path)!r}: {folder.name} holds another stage")
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    if unlisted := there - {MANIFEST, *manifest.files}:
+        raise ValueError(
+            f"archive {str(path)!r}: {sorted(unlisted)[0]} of {folder.name} is in no manifest"
+        )
     for name, entry in manifest.files.items():
-        there = (folder / name).is_file()
-        if (whole and not there) or (there and checksum(folder / name) != entry["sha256"]):
+        if (whole and name not in there) or (
+            name in there and checksum(folder / name) != entry["sha256"]
+        ):
             raise ValueError(f"archive {str(path)!r}: {name} of {folder.name} has changed")

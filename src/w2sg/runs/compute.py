@@ -15,6 +15,7 @@ from w2sg.gain.break_even import Curve
 from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
 from w2sg.runs.payloads import (
+    StoredFeatures,
     part_frame,
     read_parts,
     read_probabilities,
@@ -25,10 +26,10 @@ from w2sg.runs.store import digest, write_json
 from w2sg.runs.teachers import compute_teacher
 from w2sg.stages import (
     evaluation,
-    first_answer,
     labelled_data,
     pseudo_labels,
     strong_student,
+    weak_teacher,
 )
 
 
@@ -50,6 +51,12 @@ def _data(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     main = context.tables.main
     asked = ((context.tables.unlabelled, parts.unlabelled), (context.tables.test, parts.test))
     given = pd.concat([(main if t is None else t).extra.loc[list(p.ids)] for t, p in asked])
+    if columns:  # what cannot be read is refused before anything is trained
+        teacher = weak_teacher.column(
+            given, parts.label_names, tuple(columns), call.body["spec"].get("classes")
+        )
+        for part in (parts.unlabelled, parts.test.unlabelled()):
+            teacher.predict(part)
     facts = {
         "label_names": list(parts.label_names),
         "rows": {
@@ -181,6 +188,7 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
     ids = sorted(rows)
     pairs = [rows[name][1] for name in ids]
     settings = call.body["spec"]
+    facts: dict[str, Any] = {"rows": len(ids)}
     values = pooled_features(
         call.given["model"],
         [rows[name][0] for name in ids],
@@ -190,20 +198,20 @@ def _features(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
         max_length=settings["max_length"],
         precision=settings["precision"],
         progress=lambda done, total: context.progress("features", done, total, None),
+        cut=lambda n, limit: facts.update(n_truncated=n, max_length=limit),
     )
 
     def save(folder: Path) -> None:
         np.save(folder / "features.npy", values, allow_pickle=False)
         pd.DataFrame({"id": ids}).to_parquet(folder / "ids.parquet", index=False)
 
-    return {"rows": len(ids), "width": int(values.shape[1])}, save
+    return {**facts, "width": int(values.shape[1])}, save
 
 
 def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
-    stored = context.load(call.needs["features"])
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
+    from w2sg.stages import first_answer
+
+    features = StoredFeatures(context.load(call.needs["features"]))
     seeds = {}
     test_ids: tuple[str, ...] = ()
     for seed in call.body["spec"]["seeds"]:
@@ -222,7 +230,7 @@ def _first_answer(call: Call, context: Context) -> tuple[dict[str, Any], Save]:
             )
         )
         x = {
-            name: values[[row_of[i] for i in getattr(parts, name).ids]]
+            name: features.of(getattr(parts, name).ids)
             for name in ("labelled", "unlabelled", "test")
         }
         hidden = parts.hidden

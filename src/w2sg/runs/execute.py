@@ -9,17 +9,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from w2sg import arms
 from w2sg._version import __version__
 from w2sg.runs import together
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.context import Context
 from w2sg.runs.failures import explain
 from w2sg.runs.graph import Call
-from w2sg.runs.identity import refuse_unknown
+from w2sg.runs.identity import refuse_unknown, run_id
 from w2sg.runs.payloads import Artifact
 from w2sg.runs.plan import RunPlan, data_calls, plan_run
 from w2sg.runs.resolve import references, teacher_columns
-from w2sg.runs.store import Manifest, Store, StoreError, explained, failed
-from w2sg.spec import REFERENCES, Spec, SpecNote
+from w2sg.runs.store import (
+    STARTED,
+    Manifest,
+    Store,
+    StoreError,
+    explained,
+    failed,
+    write_atomically,
+)
+from w2sg.spec import Spec, SpecNote
 from w2sg.stages import labelled_data
 from w2sg.train.loggers import Loggers
 from w2sg.train.loggers import check as check_loggers
@@ -171,7 +181,7 @@ class Execution:
         started = time.time()
         self.watch(Event("started", call))
         context = Context(
-            load=self._load,
+            load=self.load,
             work_folder=self.store.work_folder(call.key),
             progress=lambda what, done, total, loss: self.watch(
                 Event("progress", call, what, done, total, loss)
@@ -217,11 +227,26 @@ class Execution:
             self.watch(Event("failed", call, what=str(failure), manifest=manifest))
             raise RunFailed(f"{call.label}: {failure}") from error
         self.computed.append(call.key)
-        self.watch(Event("done", call, manifest=manifest))
+        for event in finished(call, manifest):
+            self.watch(event)
         return manifest
 
-    def _load(self, key: str) -> Artifact:
+    def load(self, key: str) -> Artifact:
+        """Return a stored result that this execution has found or computed."""
         return Artifact(self.manifests[key], self.store.folder(key))
+
+
+def finished(call: Call, manifest: Manifest) -> list[Event]:
+    """Return the events of a stage that was just computed: what was dropped, then that it is done.
+
+    Args:
+        call: The stage.
+        manifest: As it was stored.
+    """
+    dropped = manifest.facts.get("checkpoints_dropped", ())
+    told = [f"{what}; dropped, and what it held trained again" for what in dropped]
+    events = [Event("damaged", call, what=what) for what in told]
+    return [*events, Event("done", call, manifest=manifest)]
 
 
 def execute(
@@ -242,7 +267,8 @@ def execute(
         checkpoint_seconds: Time between two checkpoints of a training.
 
     Raises:
-        ValueError: The data cannot be read or divided as asked.
+        ValueError: The data cannot be read or divided as asked, or a model or classifier cannot be
+            used as asked.
         RunFailed: A stage failed.
         StoreError: The store cannot be written.
     """
@@ -269,7 +295,9 @@ def execute(
     facts = {seed: run.manifests[call.key].facts for seed, call in data.items()}
     plan = plan_run(spec, data, facts, resolve_precision("auto"))
     together.refuse_small_batches(plan.calls.values(), processes_per_training)
-    asked = spec.run.references != REFERENCES and "ceiling" in spec.run.references
+    refuse_unusable(plan.calls.values(), run.load, store, str(spec.student.model))
+    _note_start(store, spec, plan, data)
+    asked = spec.run.references != arms.references() and "ceiling" in spec.run.references
     if asked and "ceiling" not in references(spec, facts.values()):
         why = "unlabelled rows have no true labels to train it on"
         warnings.warn(f"run.references: no ceiling, since {why}", SpecNote, stacklevel=3)
@@ -284,6 +312,19 @@ def execute(
     )
 
 
+def _note_start(store: Store, spec: Spec, plan: RunPlan, data: Mapping[int, Call]) -> None:
+    """Write down which stages the run needs, so that gc spares them while it is not finished."""
+    folder = store.root / "runs" / run_id(spec)
+    if (folder / "result.json").is_file():
+        return
+    started = {
+        "roles": dict(plan.roles),
+        "data": {str(seed): call.key for seed, call in data.items()},
+    }
+    with explained(store.root):
+        write_atomically(folder / STARTED, json.dumps(started) + "\n")
+
+
 def _refused_if_unusable(run: Execution, call: Call) -> None:
     """Divide the data; what is wrong with them is the user's input and not a failed stage."""
     try:
@@ -292,43 +333,6 @@ def _refused_if_unusable(run: Execution, call: Call) -> None:
         if isinstance(failure.__cause__, ValueError):
             raise ValueError(str(failure.__cause__)) from failure
         raise
-
-
-def reopen(spec: Spec, folder: Path) -> Outcome:
-    """Return a run that was finished before, from its store, without its data or its models.
-
-    Args:
-        spec: As it was written beside the result.
-        folder: The folder of the result, two levels below its store.
-
-    Raises:
-        ValueError: A stage of it is gone or damaged.
-    """
-    record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    store = Store(folder.parent.parent)
-    manifests: dict[str, Manifest] = {}
-    for role, key in {**record["roles"], **record["data"]}.items():
-        manifest, damage = store.read(key)
-        if manifest is None or manifest.status != "done":
-            raise ValueError(
-                f"{role} of this run is not whole ({damage or 'it is gone'}); run it again with "
-                f"`w2sg run {folder / 'spec.toml'}`"
-            )
-        manifests[key] = manifest
-    # records of before have no list of stages
-    stages = record.get("stages") or [[key, role] for role, key in record["roles"].items()]
-    calls = {
-        key: Call((m := manifests[key]).body["stage"], m.body, m.needs, label=label)
-        for key, label in stages
-    }
-    return Outcome(
-        spec=spec,
-        plan=RunPlan(calls, record["roles"], record["n_naive"]),
-        data={int(seed): key for seed, key in record["data"].items()},
-        manifests=manifests,
-        store=store,
-        computed=tuple(record.get("computed", ())),
-    )
 
 
 def environment() -> dict[str, Any]:

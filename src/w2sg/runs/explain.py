@@ -5,16 +5,17 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
+from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.parts import Parts
 from w2sg.diagnostics.controls import Explanation, FrozenSeed, OnRows
 from w2sg.diagnostics.controls import explain as compare_controls
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.execute import Event, Execution, Outcome, Watch, environment
 from w2sg.runs.graph import Call, Graph
-from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
+from w2sg.runs.payloads import Artifact, StoredFeatures, read_parts, read_probabilities
 from w2sg.runs.resolve import estimators, models
 from w2sg.runs.store import Manifest
 from w2sg.spec import Named, Spec
@@ -39,7 +40,7 @@ def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = N
         watch: Called with every event.
 
     Raises:
-        ValueError: A model is gone, or the run has fewer than 2 test rows.
+        ValueError: A model is gone or cannot be used, or the run has fewer than 2 test rows.
         StoreError: The store cannot be written.
     """
     from w2sg.models.backbone import resolve_precision
@@ -61,12 +62,13 @@ def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = N
         if manifest is not None and manifest.status == "done":
             tell(Event("cached", call, manifest=manifest))
             return Explanation.of_json(manifest.facts)
-        for key in spaces.values():
-            if key in graph.calls:
-                run.ensure(graph.calls[key])
+        needed = [graph.calls[key] for key in spaces.values() if key in graph.calls]
+        refuse_unusable(needed, run.load, store, str(spec.student.model))
+        for missing in needed:
+            run.ensure(missing)
         began = time.time()
         tell(Event("started", call))
-        blocks = {name: _Block(run, key) for name, key in spaces.items()}
+        blocks = {name: StoredFeatures(run.load(key)) for name, key in spaces.items()}
         first = parts[spec.run.seeds[0]]
         seeds = [_seed(outcome, s, parts[s], first, blocks) for s in spec.run.seeds]
         found = compare_controls(seeds, level=spec.run.level)
@@ -88,19 +90,6 @@ def explain(outcome: Outcome, *, untrained: bool = True, watch: Watch | None = N
     return found
 
 
-class _Block:
-    """Stored features, looked up by id."""
-
-    def __init__(self, run: Execution, key: str) -> None:
-        stored = Artifact(run.manifests[key], run.store.folder(key))
-        self.values = np.load(stored.folder / "features.npy", allow_pickle=False)
-        ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-        self.row_of = {name: i for i, name in enumerate(ids)}
-
-    def of(self, ids: tuple[str, ...]) -> FloatArray:
-        return self.values[[self.row_of[name] for name in ids]].astype(np.float64)
-
-
 def _spaces(
     outcome: Outcome, graph: Graph, parts: dict[int, Parts], untrained: bool
 ) -> dict[str, str]:
@@ -120,9 +109,9 @@ def _spaces(
 
 
 def _holds(features: Artifact, parts: dict[int, Parts]) -> bool:
-    ids = set(pd.read_parquet(features.folder / "ids.parquet")["id"])
+    stored = StoredFeatures(features)
     each = (p for one in parts.values() for p in (one.labelled, one.unlabelled, one.test))
-    return all(ids.issuperset(part.ids) for part in each)
+    return all(stored.holds(part.ids) for part in each)
 
 
 def _call(outcome: Outcome, spaces: dict[str, str]) -> Call:
@@ -148,7 +137,7 @@ def _call(outcome: Outcome, spaces: dict[str, str]) -> Call:
 
 
 def _seed(
-    outcome: Outcome, seed: int, parts: Parts, first: Parts, blocks: dict[str, _Block]
+    outcome: Outcome, seed: int, parts: Parts, first: Parts, blocks: dict[str, StoredFeatures]
 ) -> FrozenSeed:
     spec = outcome.spec
     unlabelled = parts.unlabelled
@@ -165,8 +154,8 @@ def _seed(
         mine = [block for key, block in blocks.items() if f"{key}/".startswith(f"{name}/")]
         if not mine:
             return None
-        on = [np.hstack([block.of(ids) for block in mine]) for ids in (unlabelled.ids, test.ids)]
-        return OnRows(*on)
+        on = [np.hstack([b.of(ids) for b in mine]) for ids in (unlabelled.ids, test.ids)]
+        return OnRows(*(values.astype(np.float64) for values in on))
 
     weak = rows(f"weak/{seed}")
     if spec.teacher.kind in ("tfidf", "sklearn"):
@@ -199,7 +188,7 @@ def _variants(
     parts: Parts,
     test: Any,
     facts: dict[str, Any],
-    blocks: dict[str, _Block],
+    blocks: dict[str, StoredFeatures],
     seed: int,
 ) -> TeacherVariants | None:
     t, labelled = spec.teacher, parts.labelled
@@ -215,9 +204,13 @@ def _variants(
             labelled, asked, estimator=several[0], folds=t.folds, seed=seed
         )
     if len(models(t)) == 1:
-        x = blocks[f"weak/{seed}/0"]
+        features = blocks[f"weak/{seed}/0"]
+
+        def rows(part: Labelled | Unlabelled) -> FloatArray:
+            return features.of(part.ids).astype(np.float64)
+
         return teacher_variants.probe(
-            (x.of(labelled.ids), x.of(parts.unlabelled.ids), x.of(test.ids)),
+            (rows(labelled), rows(parts.unlabelled), rows(test)),
             labelled.labels,
             len(parts.label_names),
             penalty=penalty,

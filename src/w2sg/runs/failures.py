@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from w2sg.models.loading import OWN_CODE, UNSAFE
+
 Kind = Literal["error", "out of memory", "time-out"]
 MEMORY = (
     "allocate memory",
     "out of memory",
     "cannot allocate",
     "cuda_error_out_of_memory",
+)
+# in place of a library's advice to read it all the same
+PICKLED = (
+    "a file holds pickled Python objects in place of plain numbers; w2sg does not read those, "
+    "since they may run any code"
 )
 ADVICE = {
     "out of memory": "halve student.micro_batch_size (the result is the same), shorten "
@@ -50,8 +57,14 @@ def explain(error: BaseException) -> Failure:
     'out of memory'
     >>> str(explain(ValueError("labels has one class")))
     'labels has one class'
+    >>> str(explain(ValueError("cannot be loaded when allow_pickle=False"))) == PICKLED
+    True
     """
     text = str(error).strip()
+    if "trust_remote_code" in text:
+        return named("error", OWN_CODE)
+    if any(word in text for word in UNSAFE):
+        return named("error", PICKLED)
     line = text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
     if isinstance(error, StageTimeout):
         return named("time-out", text)

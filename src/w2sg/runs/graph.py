@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from w2sg import arms
 from w2sg.runs.identity import model_identity, object_identity, refuse_unknown
 from w2sg.runs.resolve import (
     estimators,
@@ -19,15 +20,11 @@ from w2sg.runs.resolve import (
 from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 from w2sg.stages import (
-    fine_tuned_teacher,
-    first_answer,
     pseudo_labels,
     strong_student,
     weak_teacher,
 )
 from w2sg.stages.strong_student import Settings
-
-FEATURES_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -103,38 +100,31 @@ class Graph:
     def arms(self, seed: int) -> dict[str, str]:
         """Return arm → key of the artifact that holds its answers on the test part."""
         wanted = references(self.spec, [self.facts[s] for s in self.spec.run.seeds])
-        chosen = self.spec.student.labelled
+        chosen = arms.student_of(self.spec.student.labelled).name
         teacher = self.teacher(seed)
-        pseudo = self.pseudo_labels(seed, teacher, "teacher")
-        loss = self.spec.student.loss
-        labelled = {"labelled": self.part(seed, "labelled")}
-        arms = {"teacher": teacher}
-        needs_after = "student_then_labels" in wanted or chosen == "after"
-        needs_mixed = "mixed" in wanted or chosen == "mixed"
-        if chosen == "none" or needs_after:
-            arms["student"] = self.train(seed, "student", {"pseudo": pseudo}, loss)
-        needs_own = needs_mixed or "self_training" in wanted
-        if needs_own or "strong_on_labelled" in wanted:
-            arms["strong_on_labelled"] = self.train(seed, "strong_on_labelled", labelled, "ce")
-        if needs_own:
-            own = self.pseudo_labels(seed, arms["strong_on_labelled"], "strong_on_labelled")
-            if "self_training" in wanted:
-                arms["self_training"] = self.train(seed, "self_training", {"pseudo": own}, "ce")
-            if needs_mixed:
-                sources = {**labelled, "pseudo": pseudo, "own": own}
-                arms["mixed"] = self.train(seed, "mixed", sources, loss)
-        if needs_after:
-            arms["student_then_labels"] = self.train(
-                seed, "student_then_labels", labelled, "ce", start=arms["student"]
+        labels = {
+            "labelled": self.part(seed, "labelled"),
+            "pseudo": self.pseudo_labels(seed, teacher, "teacher"),
+            "hidden": self.part(seed, "hidden"),
+        }
+        keys: dict[str, str] = {}
+        # parents stand before children, so the start and the model that gives its own labels are
+        # there when an arm is added
+        for arm in _with_parents([chosen, *wanted]):
+            if "own" in arm.sources and "own" not in labels:
+                labeller = arms.LABELS_OF_ITSELF
+                labels["own"] = self.pseudo_labels(seed, keys[labeller], labeller)
+            keys[arm.name] = self.train(
+                seed,
+                arm.name,
+                {source: labels[source] for source in arm.sources},
+                self.spec.student.loss if arm.loss == "spec" else "ce",
+                start=None if arm.start is None else keys[arm.start],
             )
-        if "ceiling" in wanted:
-            hidden = {"hidden": self.part(seed, "hidden")}
-            arms["ceiling"] = self.train(seed, "ceiling", hidden, "ce")
-        if chosen != "none":  # the student is that arm, and not compared with itself
-            arms["student"] = arms.pop({"after": "student_then_labels", "mixed": "mixed"}[chosen])
-        self.roles[f"student/{seed}"] = arms["student"]
-        self.n_naive += len(arms) - 1
-        return arms
+        keys["student"] = keys.pop(chosen)  # the student of the run is not compared with itself
+        self.roles[f"student/{seed}"] = keys["student"]
+        self.n_naive += len(keys)
+        return {"teacher": teacher, **keys}
 
     def part(self, seed: int, name: str) -> str:
         """Return the fingerprint of a part of the data."""
@@ -157,6 +147,9 @@ class Graph:
         else:
             settings["columns"] = list(teacher_columns(t))
             settings["classes"] = list(self.facts[seed]["label_names"])
+            settings["reading"] = weak_teacher.COLUMN_VERSION
+            if t.classes is not None:
+                settings["classes_of_column"] = list(t.classes)
             inputs["given"] = self.part(seed, "given")
         if t.kind == "sklearn":
             settings["estimator"] = self.estimator_identity()
@@ -170,6 +163,8 @@ class Graph:
             needs |= {f"features/{i}": key for i, key in each}
             inputs |= {name: key for name, key in needs.items() if name != "data"}
         if t.kind == "finetune":
+            from w2sg.stages import fine_tuned_teacher
+
             lr, lr_head = strong_student.default_rates(t.policy)
             epochs = fine_tuned_teacher.EPOCHS if t.epochs == "auto" else (t.epochs,)
             tuned = {
@@ -280,6 +275,8 @@ class Graph:
 
     def first_answer(self) -> None:
         """Add the experiment on frozen features, and the features."""
+        from w2sg.stages import first_answer
+
         seeds = first_answer_seeds(self.spec)
         told: dict[str, str] = {}
         for seed in seeds:
@@ -315,6 +312,8 @@ class Graph:
             role: Role of the features.
             how: ``layers`` or ``untrained`` of `pooled_features`, where not as usual.
         """
+        from w2sg.models import features as extraction
+
         model = model or self.settings.model
         settings = {
             **model_identity(model),
@@ -325,7 +324,7 @@ class Graph:
         names = ("labelled_texts", "unlabelled_texts", "test_texts")
         return self.add(
             "features",
-            FEATURES_VERSION,
+            extraction.VERSION,
             settings,
             {"texts": digest(sorted({self.part(s, name) for s in seeds for name in names}))},
             needs={f"data/{seed}": self.data[seed].key for seed in seeds},
@@ -377,3 +376,13 @@ class Graph:
         if not isinstance(given, tuple):
             return self.object_identity("teacher.estimator", given)
         return [self.object_identity(f"teacher.estimator[{i}]", e) for i, e in enumerate(given)]
+
+
+def _with_parents(names: Iterable[str]) -> list[arms.Arm]:
+    """The trained arms of these names and all that they go on from, parents first."""
+    wanted = set(names)
+    order = arms.trained()
+    for arm in reversed(order):
+        if arm.name in wanted:
+            wanted.update(arm.parents)
+    return [arm for arm in order if arm.name in wanted]

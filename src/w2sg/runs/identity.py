@@ -1,26 +1,29 @@
-"""What stands for a model or a Python object in a key; what names no loss."""
+"""What stands for a model or a Python object in a key; what names nothing that there is."""
 
 import uuid
 import warnings
 
+from w2sg.runs.resolve import estimators
+from w2sg.runs.store import digest
 from w2sg.spec import Named, Spec
 
 
 def model_identity(*models: str) -> dict[str, str | list[str]]:
     """Return what identifies a model's weights, or those of several."""
-    from w2sg.models.backbone import fingerprint
+    from w2sg.models.sources import fingerprint
 
     found = [fingerprint(model) for model in models]
     return {"model": found[0] if len(found) == 1 else found}
 
 
 def refuse_unknown(spec: Spec) -> None:
-    """Refuse what names no loss, before anything is read or computed.
+    """Refuse names of losses and classifiers that there are not, before anything is read.
 
     Raises:
-        ValueError: There is no such loss.
+        ValueError: There is no such loss or classifier.
     """
     from w2sg import losses
+    from w2sg.models.estimators import check_estimator
 
     if isinstance(spec.student.loss, str):
         try:
@@ -32,6 +35,10 @@ def refuse_unknown(spec: Spec) -> None:
             f"student.loss must be a name or a w2sg.losses.Loss, got {type(given).__name__}; "
             "w2sg.losses.Loss makes one of a function of logits, targets and context"
         )
+    for estimator in estimators(spec.teacher) if spec.teacher.kind == "sklearn" else ():
+        value = estimator.value if isinstance(estimator, Named) else estimator
+        if value is not None:  # else only its name is left, as in a spec read from a file
+            check_estimator(value)
 
 
 def object_identity(name: str, value: Named) -> dict[str, str | None]:
@@ -57,3 +64,10 @@ def object_identity(name: str, value: Named) -> dict[str, str | None]:
         )
         return {"uncached": uuid.uuid4().hex}
     return value.identity
+
+
+def run_id(spec: Spec) -> str:
+    """Return the name of a run's folder: a digest of its spec without the store's place."""
+    fields = spec.model_dump(mode="json")
+    fields["run"].pop("store")
+    return digest(fields)[:12]

@@ -1,12 +1,14 @@
-"""Stored results as files: how parts, probabilities and weights are written and read back."""
+"""Stored results as files: parts, probabilities, features and weights, written and read back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled, Unlabelled
@@ -50,6 +52,32 @@ def read_probabilities(artifact: Artifact, name: str) -> tuple[tuple[str, ...], 
     frame = pd.read_parquet(artifact.folder / f"{name}.parquet")
     ids = tuple(str(value) for value in frame.pop("id"))
     return ids, frame.to_numpy(dtype=np.float64)
+
+
+class StoredFeatures:
+    """Frozen features of texts, looked up by id.
+
+    Args:
+        artifact: Of the stage that made them.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.file = artifact.folder / "features.npy"
+        ids = pd.read_parquet(artifact.folder / "ids.parquet")["id"]
+        self.row_of = {str(name): row for row, name in enumerate(ids)}
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """All features, read when they are first asked for."""
+        return np.load(self.file, allow_pickle=False)
+
+    def of(self, ids: Iterable[str]) -> NDArray[np.float32]:
+        """Return the features of these rows, in their order, (n, d)."""
+        return self.values[[self.row_of[name] for name in ids]]
+
+    def holds(self, ids: Iterable[str]) -> bool:
+        """Whether every one of these rows has features here."""
+        return all(name in self.row_of for name in ids)
 
 
 def read_weights(artifact: Artifact) -> Mapping[str, Any]:

@@ -36,6 +36,11 @@ def data_calls(spec: Spec, fingerprints: Mapping[str, str]) -> dict[int, Call]:
     names = ("n_labelled", "n_unlabelled", "n_test", "split_seed", "duplicates")
     settings = {name: fields[name] for name in names}
     settings["teacher_columns"] = list(teacher_columns(spec.teacher))
+    if spec.data.test_split != "test":
+        settings["test_split"] = spec.data.test_split
+    for name, values in (("no_label", spec.data.no_label), ("classes", spec.teacher.classes)):
+        if values is not None:
+            settings[name] = list(values)
     seeds = dict.fromkeys((*spec.run.seeds, *first_answer_seeds(spec)))
     return {
         seed: Call(

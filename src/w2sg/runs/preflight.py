@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
+from w2sg.data.class_names import listed
 from w2sg.data.examples import Labelled, Unlabelled
-from w2sg.data.parts import Parts
+from w2sg.data.parts import Parts, label_warnings
 from w2sg.forecast import Evidence, forecast
 from w2sg.forecast.advice import Cost
 from w2sg.forecast.record import Record, packaged_record
 from w2sg.forecast.summary import summarise
+from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.execute import Event, Execution, RunFailed, Watch, environment
 from w2sg.runs.graph import Call, Graph
-from w2sg.runs.identity import model_identity
-from w2sg.runs.payloads import Artifact, read_parts, read_probabilities
+from w2sg.runs.identity import model_identity, refuse_unknown
+from w2sg.runs.payloads import StoredFeatures, read_parts, read_probabilities
 from w2sg.runs.plan import data_calls
 from w2sg.runs.resolve import estimators, models, settings_of, teacher_columns
 from w2sg.runs.store import Manifest, Store
@@ -30,7 +32,7 @@ from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import labelled_data, rehearsal_teacher, weak_teacher
 from w2sg.stages.rehearsal_teacher import RehearsalTeacher
 
-VERSION = 3
+VERSION = 4
 # forward and backward pass of a training step against one forward pass
 STEP_COST = 3.0
 
@@ -93,7 +95,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
         _ensure(run, call)
     facts = {s: run.manifests[call.key].facts for s, call in data.items()}
     graph = Graph(quick, data, facts, resolve_precision("auto"))
-    parts = read_parts(_artifact(run, data[seed].key))
+    parts = read_parts(run.load(data[seed].key))
     _check_labels(parts)
     features = graph.features([seed])
     known = packaged_record() if record is None else record
@@ -104,10 +106,12 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
             tell(Event("cached", call, manifest=manifest))
             return Preflight(spec, manifest, store.folder(call.key))
         weak = _weak_side(graph, seed)
+        refuse_unusable(graph.calls.values(), run.load, store, str(spec.student.model))
         for needed in graph.calls.values():
             _ensure(run, needed)
         tell(Event("started", call))
         evidence = _evidence(quick, graph, run, parts, features, weak)
+        notes = label_warnings(facts[seed]["report"], seed)
         cost = _cost(spec, store, run.manifests[features], facts[seed]["rows"], graph)
         found = forecast(
             evidence,
@@ -123,7 +127,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
                 key=call.key,
                 body=dict(call.body),
                 status="done",
-                facts=summarise(found, evidence, known),
+                facts={**summarise(found, evidence, known), "notes": notes},
                 environment=environment(),
                 started=began,
                 seconds=time.time() - began,
@@ -134,6 +138,7 @@ def preflight(spec: Spec, *, watch: Watch | None = None, record: Record | None =
 
 
 def _check(spec: Spec) -> None:
+    refuse_unknown(spec)
     if spec.data.n_labelled == 0:
         raise ValueError(
             "no labels: data.n_labelled is 0, and a forecast needs at least 10 true labels of each "
@@ -165,10 +170,6 @@ def _ensure(run: Execution, call: Call) -> Manifest:
         if isinstance(failure.__cause__, ValueError):
             raise ValueError(str(failure.__cause__)) from failure
         raise
-
-
-def _artifact(run: Execution, key: str) -> Artifact:
-    return Artifact(run.manifests[key], run.store.folder(key))
 
 
 def _call(graph: Graph, seed: int, features: str, record: Record) -> Call:
@@ -229,7 +230,7 @@ def _evidence(
             seed=spec.run.seeds[0],
         )
     if weak.teacher is not None:
-        ids, told = read_probabilities(_artifact(run, weak.teacher), "answers")
+        ids, told = read_probabilities(run.load(weak.teacher), "answers")
         row_of = {name: i for i, name in enumerate(ids)}
         told = told[[row_of[name] for name in parts.unlabelled.ids]]
         made = replace(made, answers=np.vstack([made.answers[: len(parts.labelled)], told]))
@@ -251,12 +252,8 @@ def _evidence(
 
 def _features(run: Execution, key: str, parts: Parts) -> FloatArray:
     """Return stored features of labelled and unlabelled rows."""
-    stored = _artifact(run, key)
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of = {name: i for i, name in enumerate(ids)}
-    used = [*parts.labelled.ids, *parts.unlabelled.ids]
-    return values[[row_of[name] for name in used]].astype(np.float64)
+    used = (*parts.labelled.ids, *parts.unlabelled.ids)
+    return StoredFeatures(run.load(key)).of(used).astype(np.float64)
 
 
 def _teacher(
@@ -272,8 +269,8 @@ def _teacher(
     pairs = None if labelled.pairs is None else [*labelled.pairs, *(unlabelled.pairs or ())]
     k = len(parts.label_names)
     if t.kind == "column":
-        given = run.context["tables"].main.extra
-        told = weak_teacher.column(given, parts.label_names, teacher_columns(t))
+        given = _given_of(labelled, run.context["tables"].main.extra, teacher_columns(t))
+        told = weak_teacher.column(given, parts.label_names, teacher_columns(t), t.classes)
         return RehearsalTeacher(told.predict(labelled.unlabelled()), None, None, None)
     if t.kind in ("tfidf", "sklearn"):
         if t.kind == "sklearn":
@@ -294,6 +291,20 @@ def _teacher(
         for key in weak.features
     ]
     return rehearsal_teacher.together(each, combine=t.combine)
+
+
+def _given_of(labelled: Labelled, extra: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """What columns say of the labelled rows, whose true labels a forecast compares it with."""
+    lacking = [name for name in columns if name not in extra]
+    rows = extra.reindex(columns=list(columns)).loc[list(labelled.ids)]
+    empty = rows.isna().any(axis=1)
+    if lacking or empty.any():
+        raise ValueError(
+            f"a forecast compares teacher.column with the true labels of labelled rows, and "
+            f"{int(empty.sum())} of {len(rows)} have no value in {listed(lacking or columns)}; ask "
+            "that labeller about the labelled rows too, or run without a forecast"
+        )
+    return rows
 
 
 def _tfidf(

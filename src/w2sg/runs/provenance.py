@@ -1,15 +1,16 @@
 """Where a stored result comes from, who uses it, and what nothing uses any more."""
 
 import contextlib
-import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2sg.runs.store import Busy, Manifest, Store
+from w2sg.runs.names import KEY, TEMPORARY, checked_key, is_key
+from w2sg.runs.store import STARTED, Busy, Manifest, Store, read_json
 from w2sg.runs.sweep_record import PARTIAL, RECORD, stored
 
 LEAST_DIGITS = 4
@@ -21,7 +22,7 @@ class Garbage:
 
     Attributes:
         stages: Keys of stages, with their stage name and bytes.
-        leftovers: Folders and files of computations that were killed or never retried.
+        leftovers: Folders of computations that were killed or never retried.
         leftover_bytes: Their size.
         kept: Number of stages that are referred to.
     """
@@ -92,18 +93,21 @@ def garbage(store: Store) -> Garbage:
         ValueError: A record cannot be read, so it is unknown what it refers to.
     """
     used = {key for _, roles in _records(store) for _, key in roles}
+    for manifest in store.manifests():  # what explains a run is kept with it, and what it read
+        if manifest.body["stage"] == "explanation" and used & set(manifest.needs.values()):
+            used |= {manifest.key, *manifest.needs.values()}
     stages: dict[str, tuple[str, int]] = {}
     kept = 0
-    for folder in _folders(store.root / "stages"):
+    for folder in _ours(store.root / "stages", KEY):
         if folder.name in used:
             kept += 1
             continue
         manifest = stored(store, folder.name)
         stage = "unreadable" if manifest is None else manifest.body["stage"]
         stages[folder.name] = stage, _size(folder)
-    left = [p for p in _folders(store.root / PARTIAL) if p.name not in used]
-    left += [p for p in _folders(store.root / "work") if p.name not in used]
-    left += _folders(store.root / "tmp")
+    left = [p for p in _ours(store.root / PARTIAL, KEY) if p.name not in used]
+    left += [p for p in _ours(store.root / "work", KEY) if p.name not in used]
+    left += _ours(store.root / "tmp", TEMPORARY)
     return Garbage(stages, tuple(left), sum(_size(p) for p in left), kept)
 
 
@@ -123,7 +127,9 @@ def remove(store: Store, found: Garbage) -> None:
 
 def refuse_busy(store: Store) -> None:
     """Raise where another process is computing a stage of the store."""
-    for path in _folders(store.root / "locks"):
+    for path in sorted((store.root / "locks").glob("*.lock")):
+        if not is_key(path.stem):
+            continue
         try:
             with store.lock(path.stem, wait=False):
                 pass
@@ -137,32 +143,46 @@ def refuse_busy(store: Store) -> None:
 def _records(store: Store) -> Iterator[tuple[Path, list[tuple[str, str]]]]:
     """Yield every record of a run or sweep, with (role, key) pairs."""
     for path in sorted(store.root.glob("runs/*/result.json")):
-        fields = _read(path)
-        yield (
-            path,
-            [*fields["roles"].items(), *((f"data/{s}", k) for s, k in fields["data"].items())],
-        )
+        yield path, _pairs(path, [_read(path)])
+    for path in sorted(store.root.glob(f"runs/*/{STARTED}")):
+        if not (path.parent / "result.json").is_file():  # stopped: it goes on from these
+            yield path, _pairs(path, [_read(path)])
+    for path in sorted(store.root.glob("runs/*/forecast.json")):
+        if (key := _read(path).get("key")) is not None:
+            yield path, [("forecast", checked_key(key))]
     for path in sorted(store.root.glob(f"sweeps/*/{RECORD}")):
-        pairs: list[tuple[str, str]] = []
-        for cell in _read(path)["cells"]:
-            pairs += [*cell["roles"].items()]
-            pairs += [(f"data/{seed}", key) for seed, key in cell["data"].items()]
-        yield path, pairs
+        yield path, _pairs(path, _read(path).get("cells"))
+
+
+def _pairs(path: Path, each: Any) -> list[tuple[str, str]]:
+    """The roles and data of records, with (role, key) pairs."""
+    try:
+        pairs = [(str(role), key) for one in each for role, key in one["roles"].items()]
+        pairs += [(f"data/{seed}", key) for one in each for seed, key in one["data"].items()]
+        return [(role, checked_key(key)) for role, key in pairs]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _unreadable(path, error) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"the record {str(path)!r} cannot be read ({error}); run its spec again or remove its "
-            "folder"
-        ) from None
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
 
 
-def _folders(folder: Path) -> list[Path]:
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"the record {str(path)!r} cannot be read ({error}); run its spec again or remove its "
+        "folder"
+    )
+
+
+def _ours(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Entries of a folder whose names w2sg makes; whatever else lies there is left alone."""
     with contextlib.suppress(FileNotFoundError):
-        return sorted(Path(entry.path) for entry in os.scandir(folder))
+        paths = sorted(Path(entry.path) for entry in os.scandir(folder))
+        return [path for path in paths if pattern.fullmatch(path.name)]
     return []
 
 

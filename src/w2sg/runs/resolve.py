@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from w2sg import arms
 from w2sg.spec import Named, Spec, TeacherSpec
 from w2sg.stages import strong_student
 from w2sg.stages.strong_student import Settings
@@ -15,12 +16,18 @@ MOST_STEPS = 10_000_000  # of one training; their order is planned before the fi
 def references(spec: Spec, facts: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the references that can be trained in every seed.
 
-    A ceiling needs the true labels of all unlabelled rows; the others need the labelled part.
+    An arm that learns from hidden labels needs those of all unlabelled rows, one that uses true
+    labels needs the labelled part.
     """
     known = list(facts)
     full = all(found["n_hidden"] == found["rows"]["unlabelled"] for found in known)
     labelled = all(found["rows"]["labelled"] for found in known)
-    return tuple(name for name in spec.run.references if (full if name == "ceiling" else labelled))
+
+    def there(name: str) -> bool:
+        arm = arms.TABLE[name]
+        return (full or "hidden" not in arm.sources) and (labelled or not arm.uses_true_labels)
+
+    return tuple(name for name in spec.run.references if there(name))
 
 
 def teacher_columns(teacher: TeacherSpec) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from w2sg.runs.execute import Event, Watch
+from w2sg.runs.execute import Event, Watch, finished
 from w2sg.runs.graph import Call
 from w2sg.runs.launch import Answer, Launcher, Task, Told
 from w2sg.runs.store import Store, StoreError, read_manifest
@@ -131,10 +131,13 @@ class Scheduler:
         if answer.state in ("done", "cached"):
             self.open.discard(key)
             self.progress.done.add(key)
+            manifest = read_manifest(self.store.folder(key))
             if answer.state == "done":
                 self.progress.computed.append(key)
-            manifest = read_manifest(self.store.folder(key))
-            self.watch(Event(answer.state, call, manifest=manifest))
+                for event in finished(call, manifest):
+                    self.watch(event)
+            else:
+                self.watch(Event(answer.state, call, manifest=manifest))
         elif answer.state == "busy":
             self.not_before[key] = time.monotonic() + BUSY_SECONDS
         elif answer.state == "refused":

@@ -16,10 +16,17 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from w2sg._paths import expanded
+from w2sg.runs.atomic import checksum, sync, write_atomically, write_json
+from w2sg.runs.names import FOLDER, checked_file, checked_key, is_key
+
 STORE_VERSION = 1
 # what safetensors, torch and others say in place of an OSError
 FULL = ("no space left on device", "disk quota exceeded", "failed writing file")
 MANIFEST = "manifest.json"
+STARTED = "started.json"  # of a run: the stages that it will need, until it is finished
+MARKER = ".w2sg-store"  # says that a folder is a store
+OURS = ("stages", "runs", "sweeps", "partial", "work", "tmp", "locks")
 
 
 class StoreError(RuntimeError):
@@ -88,7 +95,50 @@ class Store:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        self.root = expanded(root, "run.store")
+
+    def exists(self) -> bool:
+        """Say whether the folder is a store, also one that was made before stores had a marker."""
+        if (self.root / MARKER).is_file():
+            return True
+        stages = any(is_key(path.parent.name) for path in self.root.glob(f"stages/*/{MANIFEST}"))
+        locks = any(is_key(path.stem) for path in self.root.glob("locks/*.lock"))
+        records = (*self.root.glob("runs/*/result.json"), *self.root.glob("sweeps/*/sweep.json"))
+        return stages or locks or any(FOLDER.fullmatch(path.parent.name) for path in records)
+
+    def require(self) -> None:
+        """Refuse a folder that is no store, before anything in it is read or removed.
+
+        Raises:
+            ValueError: It is not there, or is some other folder.
+        """
+        if not self.root.is_dir():
+            raise ValueError(f"store {str(self.root)!r} is not there; `w2sg run` makes it")
+        if not self.exists():
+            raise ValueError(
+                f"{str(self.root)!r} is no store of w2sg; give the folder that run.store names"
+            )
+
+    def prepare(self) -> None:
+        """Make the folder a store, or refuse one whose files it would mix with its own.
+
+        Raises:
+            StoreError: The folder cannot be written, or holds folders of our names that are not
+                ours.
+        """
+        if (self.root / MARKER).is_file():
+            return
+        if not self.exists():
+            foreign = [name for name in OURS if (self.root / name).exists()]
+            if foreign:
+                raise StoreError(
+                    f"run.store = {str(self.root)!r} is a folder of something else: its "
+                    f"{foreign[0]!r} is not of w2sg; choose another folder with "
+                    "--set run.store=PATH"
+                )
+        with explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.root / MARKER, f'{{"store_version": {STORE_VERSION}}}\n')
 
     def folder(self, key: str) -> Path:
         """Return where a key's manifest and payload are, or would be."""
@@ -104,6 +154,9 @@ class Store:
         Returns:
             ``(manifest, None)`` when the artifact is whole, ``(None, None)`` when there is none,
             ``(None, reason)`` when it is damaged and must be computed again.
+
+        Raises:
+            StoreError: A newer w2sg wrote it; it is not damaged and must not be replaced.
         """
         folder = self.folder(key)
         if not folder.exists():
@@ -125,9 +178,18 @@ class Store:
     def manifests(self) -> Iterator[Manifest]:
         """Yield every readable manifest, without checking payloads."""
         with contextlib.suppress(FileNotFoundError):
-            for entry in os.scandir(self.root / "stages"):
-                with contextlib.suppress(OSError, ValueError):
+            for entry in sorted(os.scandir(self.root / "stages"), key=lambda entry: entry.name):
+                with contextlib.suppress(OSError, ValueError, StoreError):
                     yield read_manifest(Path(entry.path))
+
+    def unreadable(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of every stage whose manifest cannot be read, and why."""
+        with contextlib.suppress(FileNotFoundError):
+            for entry in sorted(os.scandir(self.root / "stages"), key=lambda entry: entry.name):
+                try:
+                    read_manifest(Path(entry.path))
+                except (OSError, ValueError, StoreError) as error:
+                    yield entry.name, str(error)
 
     @contextlib.contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
@@ -136,6 +198,7 @@ class Store:
         Raises:
             Busy: Another process holds it, and `wait` is off.
         """
+        self.prepare()
         folder = self.root / "locks"
         lock = FileLock(folder / f"{key}.lock")
         with explained(self.root):
@@ -188,12 +251,12 @@ class Store:
                 for path in beside.rglob("*"):
                     if path.is_file():  # safetensors keeps others of a shared store from reading
                         path.chmod(mode)
-                    _sync(path)
-                _sync(beside)
+                    sync(path)
+                sync(beside)
                 self.discard(manifest.key)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 beside.rename(target)
-                _sync(target.parent)
+                sync(target.parent)
             finally:
                 shutil.rmtree(beside, ignore_errors=True)
         if manifest.status == "done":  # a time-out goes on from its checkpoint when it is retried
@@ -230,54 +293,54 @@ def read_manifest(folder: Path) -> Manifest:
     """Return the manifest in a folder.
 
     Raises:
-        ValueError: It is cut or changed, or of another store version.
+        ValueError: It is cut or changed, or holds a name that is not ours.
+        StoreError: A newer w2sg wrote it.
     """
-    fields = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    if not isinstance(fields, dict) or fields.get("store_version") != STORE_VERSION:
-        found = fields.get("store_version") if isinstance(fields, dict) else None
-        raise ValueError(f"store version {found!r}, this w2sg reads {STORE_VERSION}")
+    fields = read_json(folder / MANIFEST)
+    version = fields.get("store_version")
+    if type(version) is int and version > STORE_VERSION:
+        raise StoreError(
+            f"{folder.name} was written by a newer w2sg (store version {version}, this one reads "
+            f"{STORE_VERSION}); update w2sg, or choose another run.store. Nothing was removed"
+        )
+    if version != STORE_VERSION:
+        raise ValueError(f"store version {version!r}, this w2sg reads {STORE_VERSION}")
     if fields.pop("sha256", None) != _own_digest(fields):
         raise ValueError("it has changed since it was written")
-    return Manifest(**fields)
+    try:
+        manifest = Manifest(**fields)
+        checked_key(manifest.key)
+        for key in manifest.needs.values():
+            checked_key(key)
+        for name, entry in manifest.files.items():
+            checked_file(name)
+            if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
+                raise TypeError(f"{name} has no size or digest")
+        if not isinstance(manifest.body["stage"], str):
+            raise TypeError("its stage has no name")
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"it is no manifest: {error}") from None
+    return manifest
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: It is no JSON, too deeply nested, or something else than an object.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"it holds {type(fields).__name__}, not an object")
+    return fields
 
 
 def _own_digest(fields: Mapping[str, Any]) -> str:
     """The digest of a manifest as it reads back: keys are text, tuples are lists."""
     return digest(json.loads(json.dumps(fields, allow_nan=False)))
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON; NaN and infinity are refused."""
-    path.write_text(
-        json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n",
-        encoding="utf-8",
-    )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        _sync(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def is_full(error: BaseException) -> bool:

@@ -6,11 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from w2sg.runs.store import Manifest, Store, digest, read_manifest, write_atomically
+from w2sg.runs.names import checked_folder, checked_key
+from w2sg.runs.store import (
+    Manifest,
+    Store,
+    StoreError,
+    digest,
+    read_json,
+    read_manifest,
+    write_atomically,
+)
 from w2sg.runs.sweep import SweepPlan
 from w2sg.runs.sweep_spec import SweepSpec, shown
 
 RECORD = "sweep.json"
+RECORD_VERSION = 1
 PARTIAL = "partial"  # stages that came in an archive without their weights
 
 
@@ -93,7 +103,7 @@ def write_record(folder: Path, spec: SweepSpec, plan: SweepPlan, runs: list[str]
         runs: Names of the cells' run folders.
     """
     record = {
-        "version": 1,
+        "version": RECORD_VERSION,
         "axes": {key: [plain(v) for v in values] for key, values in spec.axes.items()},
         "cells": [
             {
@@ -120,10 +130,14 @@ def read_record(folder: Path) -> SweepRecord:
         ValueError: There is no sweep.
     """
     try:
-        fields = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        fields = read_json(folder / RECORD)
+        if (version := fields.get("version")) != RECORD_VERSION:
+            raise ValueError(
+                f"it has version {version!r}, this w2sg reads {RECORD_VERSION}: update w2sg"
+            )
         return SweepRecord(
             axes={key: tuple(values) for key, values in fields["axes"].items()},
-            cells=tuple(CellRecord(**cell) for cell in fields["cells"]),
+            cells=tuple(_cell(cell) for cell in fields["cells"]),
             labels=fields["labels"],
             n_naive=fields["n_naive"],
             n_trainings=fields["n_trainings"],
@@ -132,11 +146,19 @@ def read_record(folder: Path) -> SweepRecord:
         raise ValueError(
             f"{str(folder)!r} holds no sweep; `w2sg sweep SPEC` plans and runs one"
         ) from None
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"the record of the sweep in {str(folder)!r} cannot be read ({error}); run the sweep "
             "again: finished stages are found"
         ) from None
+
+
+def _cell(fields: dict[str, Any]) -> CellRecord:
+    cell = CellRecord(**fields)
+    checked_folder(cell.run)
+    for key in cell.keys:
+        checked_key(key)
+    return cell
 
 
 def stored(store: Store, key: str) -> Manifest | None:
@@ -144,7 +166,7 @@ def stored(store: Store, key: str) -> Manifest | None:
     for folder in (store.folder(key), store.root / PARTIAL / key):
         try:
             return read_manifest(folder)
-        except (OSError, ValueError):
+        except (OSError, ValueError, StoreError):
             continue
     return None
 

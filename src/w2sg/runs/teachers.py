@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -13,9 +12,9 @@ from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.parts import Parts
 from w2sg.runs.context import Context, Save
 from w2sg.runs.graph import Call
-from w2sg.runs.payloads import Artifact, read_parts, write_probabilities
+from w2sg.runs.payloads import Artifact, StoredFeatures, read_parts, write_probabilities
 from w2sg.runs.store import digest
-from w2sg.stages import fine_tuned_teacher, weak_teacher
+from w2sg.stages import weak_teacher
 from w2sg.stages.strong_student import Settings
 
 Rows = Labelled | Unlabelled
@@ -65,7 +64,8 @@ def _fits(
         return tuple(partial(weak_teacher.sklearn, estimator=e, folds=folds) for e in given)
     if kind == "column":
         given = pd.read_parquet(data.folder / "given.parquet").set_index("id")
-        told = weak_teacher.column(given, parts.label_names, tuple(settings["columns"]))
+        classes = settings.get("classes_of_column")
+        told = weak_teacher.column(given, parts.label_names, tuple(settings["columns"]), classes)
         return (lambda labelled, *, seed, like=None: told,)
     if kind == "probe":
         stored = [key for name, key in call.needs.items() if name != "data"]
@@ -76,13 +76,11 @@ def _fits(
 
 def _stored_features(stored: Artifact, parts: Parts) -> Callable[[Rows], NDArray[Any]]:
     """Return what looks features up by text: rows drawn again have ids of their own."""
-    values = np.load(stored.folder / "features.npy", allow_pickle=False)
-    ids = pd.read_parquet(stored.folder / "ids.parquet")["id"]
-    row_of_id = {name: i for i, name in enumerate(ids)}
-    row_of: dict[tuple[str, str | None], int] = {}
+    features = StoredFeatures(stored)
+    id_of: dict[tuple[str, str | None], str] = {}
     for part in (parts.labelled, parts.unlabelled, parts.test):
-        row_of |= zip(_contents(part), (row_of_id[name] for name in part.ids), strict=True)
-    return lambda rows: values[[row_of[content] for content in _contents(rows)]]
+        id_of |= zip(_contents(part), part.ids, strict=True)
+    return lambda rows: features.of(id_of[content] for content in _contents(rows))
 
 
 def _contents(rows: Rows) -> list[tuple[str, str | None]]:
@@ -98,6 +96,8 @@ def _fine_tuned(
     seed: int,
     like: weak_teacher.Teacher | None = None,
 ) -> weak_teacher.Teacher:
+    from w2sg.stages import fine_tuned_teacher
+
     return fine_tuned_teacher.fit(
         rows,
         settings=how,

@@ -3,11 +3,10 @@
 from w2sg.spec.fields import Named
 from w2sg.spec.ignored import note_unused, refuse_ignored
 from w2sg.spec.refusals import SpecError, SpecNote
-from w2sg.spec.run import REFERENCES, DataSpec, RunSpec, Spec, StudentSpec, TeacherSpec, load
+from w2sg.spec.run import DataSpec, RunSpec, Spec, StudentSpec, TeacherSpec, load
 from w2sg.spec.toml import parse_overrides, read_toml, to_toml
 
 __all__ = [
-    "REFERENCES",
     "DataSpec",
     "Named",
     "RunSpec",

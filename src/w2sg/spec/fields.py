@@ -1,11 +1,15 @@
 """Types of fields: names and Python objects, lists, seeds, counts and rates."""
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+from w2sg import arms
+from w2sg._paths import expanded
 
 STORED = {"stored": True}  # context of a validation that only reopens what was run before
 
@@ -28,6 +32,20 @@ class Named:
     name: str | None = None
     version: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse names that would lead elsewhere where they are part of a path."""
+        for what, text in (("name", self.name), ("version", self.version)):
+            if text is not None and (
+                not isinstance(text, str)
+                or not text.strip()
+                or text in (".", "..")
+                or not text.isprintable()
+                or any(mark in text for mark in "/\\")
+            ):
+                raise ValueError(
+                    f"Named {what} = {text!r}: give printable characters without / and \\"
+                )
+
     @property
     def identity(self) -> dict[str, str | None]:
         """What enters the key: the name and the version, never the object itself."""
@@ -39,7 +57,7 @@ def _wrap(value: Any) -> Any:
         return Named(None, **value)  # as a written spec shows an object that Python was given
     if value is None or value == "" or isinstance(value, bool | int | float | Mapping):
         raise ValueError("must be a name, or an object given in Python")
-    value = _path_as_text(value)
+    value = _home(_path_as_text(value))
     if isinstance(value, str):
         _without_null(value)
     return value if isinstance(value, str | Named) else Named(value)
@@ -61,6 +79,14 @@ def none_if_empty(value: Any) -> Any:
 def as_tuple(value: Any) -> Any:
     """A list as the frozen spec keeps it."""
     return tuple(value) if isinstance(value, list) else value
+
+
+def as_texts(value: Any) -> Any:
+    """Values of a column, which a spec may write as numbers or booleans too."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if value is None or not all(isinstance(one, str | int | float) for one in values):
+        return as_tuple(value)
+    return tuple(str(one) for one in values)
 
 
 def one_or_several(value: Any) -> Any:
@@ -97,6 +123,23 @@ def _policy(value: str) -> str:
     return value
 
 
+def _reference(name: str) -> str:
+    # asked when a spec is read, so that an arm added to the table is allowed
+    if name not in arms.references():
+        near = difflib.get_close_matches(name, arms.references(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"must be one of {', '.join(arms.references())}{hint}")
+    return name
+
+
+def _home(value: Any) -> Any:
+    """The home folder in place of ``~``; a hub id never starts with it."""
+    value = _path_as_text(value)
+    return str(expanded(value)) if isinstance(value, str) and value.startswith("~") else value
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+Values = Annotated[tuple[str, ...], BeforeValidator(as_texts)]
 NameOrObject = Annotated[str | Named, BeforeValidator(_wrap), PlainSerializer(_unwrap)]
 Several = Annotated[
     tuple[NameOrObject, ...], BeforeValidator(as_tuple), Field(min_length=1), at_most(100)
@@ -104,7 +147,8 @@ Several = Annotated[
 Text = Annotated[
     str, Field(min_length=1), AfterValidator(_without_null), BeforeValidator(_path_as_text)
 ]
-Models = Annotated[tuple[Text, ...], Field(min_length=2), at_most(100)]
+PathText = Annotated[Text, BeforeValidator(_home)]  # applied before the checks of a text
+Models = Annotated[tuple[PathText, ...], Field(min_length=2), at_most(100)]
 Policy = Annotated[str, AfterValidator(_policy)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Rows = Annotated[int, at_most(10**9)]

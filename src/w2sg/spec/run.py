@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from w2sg import arms
 from w2sg.spec.fields import (
     STORED,
     Batch,
@@ -22,13 +23,16 @@ from w2sg.spec.fields import (
     Models,
     Named,
     NameOrObject,
+    PathText,
     Policy,
     Rate,
+    Reference,
     Rows,
     Seed,
     Several,
     Steps,
     Text,
+    Values,
     as_tuple,
     at_most,
     none_if_empty,
@@ -39,10 +43,6 @@ from w2sg.spec.refusals import TOO_DEEP, SpecError, refuse_other_types, sentence
 from w2sg.spec.toml import read_toml
 
 SPEC_VERSION = 1
-REFERENCES = ("ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed")
-Reference = Literal[
-    "ceiling", "strong_on_labelled", "self_training", "student_then_labels", "mixed"
-]
 
 
 class _Table(BaseModel):
@@ -54,18 +54,20 @@ class _Table(BaseModel):
 class DataSpec(_Table):
     """Where the rows come from and how many go into each part."""
 
-    path: Text | None = None
+    path: PathText | None = None
     bundled: Text | None = None
     hub: Text | None = None
     hub_config: Text | None = None
     text: Text = "text"
     text_pair: Text | None = None
     label: Text = "label"
+    no_label: Values | None = None
     id: Text | None = None
     group: Text | None = None
     split: Annotated[str | None, BeforeValidator(none_if_empty)] = "split"
-    unlabelled: Text | None = None
-    test: Text | None = None
+    test_split: Text = "test"
+    unlabelled: PathText | None = None
+    test: PathText | None = None
     n_labelled: Annotated[Rows, Field(ge=0)] = 500
     n_unlabelled: Annotated[Rows, Field(ge=1)] = 2000
     n_test: Annotated[Rows, Field(ge=2)] = 1000  # of one row there is no interval
@@ -92,10 +94,11 @@ class TeacherSpec(_Table):
         BeforeValidator(one_or_several),
     ] = None
     model: Annotated[
-        Models | Text, Field(union_mode="left_to_right"), BeforeValidator(one_or_several)
+        Models | PathText, Field(union_mode="left_to_right"), BeforeValidator(one_or_several)
     ] = "all-MiniLM-L6-v2"
     layers: Annotated[int, Field(ge=1), at_most(10_000)] | None = None
     column: Annotated[str | tuple[str, ...], BeforeValidator(as_tuple)] | None = None
+    classes: Annotated[Values, Field(min_length=1)] | None = None
     policy: Policy = "full"
     epochs: Epochs | Literal["auto"] = "auto"
     lr: Rate | Literal["auto"] = "auto"
@@ -114,6 +117,11 @@ class TeacherSpec(_Table):
             raise ValueError(
                 "teacher.kind = 'column' needs teacher.column: the name of a column of labels, or "
                 "one column of probabilities per class"
+            )
+        if self.classes is not None and self.kind != "column":
+            raise ValueError(
+                "teacher.classes says what the values of teacher.column stand for; a teacher of "
+                f"kind {self.kind!r} reads no column"
             )
         # a list of names or objects is a tuple by now
         empty = isinstance(self.estimator, Named) and isinstance(self.estimator.value, list | tuple)
@@ -186,14 +194,16 @@ class RunSpec(_Table):
     """Which seeds and references, and where results are kept."""
 
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(as_tuple), at_most(1000)] = (0, 1, 2)
-    references: Annotated[tuple[Reference, ...], BeforeValidator(as_tuple)] = REFERENCES
+    references: Annotated[tuple[Reference, ...], BeforeValidator(as_tuple)] = Field(
+        default_factory=arms.references
+    )
     preview: bool = True
     level: Annotated[
         float,
         Field(gt=0.5, lt=1.0),
         at_most(0.995, "an interval needs 10 of its 4,000 bootstrap samples in each tail"),
     ] = 0.95
-    store: Text = ".w2sg"
+    store: PathText = ".w2sg"
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> "RunSpec":

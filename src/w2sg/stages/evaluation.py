@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from w2sg import metrics
+from w2sg import arms as table
+from w2sg import metrics, soft_labels
 from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled
 from w2sg.diagnostics.ledger import ledger
 from w2sg.gain import Estimate, gain, gap, opr, pgr
 from w2sg.gain.break_even import Curve, break_even
+from w2sg.gain.interval import within
 
-VERSION = 3
-WAYS = ("teacher", "strong_on_labelled", "student", "self_training", "student_then_labels", "mixed")
+VERSION = 4
 N_EXAMPLES = 8
+SHARE = (0.0, 1.0)  # what the accuracy of one row can be
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Evaluation:
     """What was measured on the test part.
 
     Attributes:
-        scores: One row per seed, arm and item: seed, arm, id, label, prediction, correct, nll,
-            brier, and the probability of each class.
+        scores: One row per seed, arm and item: seed, arm, id, label, prediction (−1 where several
+            classes are equally probable), correct (their share of the label there), nll, brier,
+            and the probability of each class.
         facts: Metrics, gains and comparisons, as JSON.
     """
 
@@ -61,7 +64,7 @@ def evaluate(
     seeds, arms = tuple(answers), tuple(next(iter(answers.values())))
     p = np.stack([[_aligned(test, *answers[seed][arm]) for arm in arms] for seed in seeds])
     scores = _scores(test, seeds, arms, p)
-    correct = {arm: (p[:, a].argmax(axis=2) == test.labels).astype(float) for a, arm in _n(arms)}
+    correct = {arm: soft_labels.hit_share(p[:, a], test.labels) for a, arm in _n(arms)}
     groups = None if test.groups is None else np.array(test.groups)
     told = {"level": level, "groups": groups}
     of = {arm: p[:, a] for a, arm in _n(arms)}
@@ -71,13 +74,16 @@ def evaluate(
         "label_names": list(test.label_names),
         "n_test": len(test),
         "level": level,
+        "undecided": {
+            arm: float(soft_labels.undecided(of[arm]).sum(axis=1).mean()) for arm in arms
+        },
         "metrics": {arm: _metrics(of[arm], test.labels, correct[arm], told) for arm in arms},
-        "gain": asdict(gain(correct["teacher"], correct["student"], **told)),
+        "gain": asdict(gain(correct["teacher"], correct["student"], bounds=SHARE, **told)),
         "pgr": asdict(pgr(correct["teacher"], correct["student"], correct.get("ceiling"), **told)),
-        "gap": _estimate(gap, correct, "teacher", "ceiling", told),
+        "gap": _estimate(gap, correct, "teacher", "ceiling", {**told, "bounds": SHARE}),
         "opr": _estimate(opr, correct, "strong_on_labelled", "student", told),
         "against_teacher": {
-            arm: asdict(gain(correct["teacher"], correct[arm], **told))
+            arm: asdict(gain(correct["teacher"], correct[arm], bounds=SHARE, **told))
             for arm in arms
             if arm != "teacher"
         },
@@ -124,8 +130,8 @@ def _scores(
                         "arm": arm,
                         "id": list(test.ids),
                         "label": test.labels,
-                        "prediction": q.argmax(axis=1),
-                        "correct": q.argmax(axis=1) == test.labels,
+                        "prediction": soft_labels.answers(q),
+                        "correct": soft_labels.hit_share(q, test.labels),
                         "nll": metrics.nll_items(q, test.labels),
                         "brier": metrics.brier_items(q, test.labels),
                         **{f"p_{k}": q[:, k] for k in range(q.shape[1])},
@@ -145,23 +151,29 @@ def _metrics(
         "brier": metrics.brier,
         "calibration_error": metrics.calibration_error,
     }
-    if len(np.unique(labels)) < p.shape[2]:
-        several.pop("auroc")  # a class without test rows has no area
-    by_seed = {name: [float(f(q, labels)) for q in p] for name, f in several.items()}
+    # a class without test rows, or with all of them, has no area
+    whole = len(np.unique(labels)) == p.shape[2] > 1
+    by_seed = {
+        name: [float(f(q, labels)) if whole or name != "auroc" else None for q in p]
+        for name, f in several.items()
+    }
     return {
         "accuracy": _share(gain(np.zeros_like(correct), correct, **told)),
-        "auroc": None,
-        **{name: float(np.mean(values)) for name, values in by_seed.items() if name != "accuracy"},
+        **{name: _mean(values) for name, values in by_seed.items() if name != "accuracy"},
         "by_seed": by_seed,
     }
 
 
-def _share(found: Estimate) -> dict[str, Any]:
-    """A mean of zeros and ones; the ends of a symmetric interval may lie beyond them."""
-    low, high = (
-        None if end is None else min(max(end, 0.0), 1.0) for end in (found.low, found.high)
-    )
-    return {**asdict(found), "low": low, "high": high}
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _share(mean: Estimate) -> dict[str, Any]:
+    """A mean of scores in [0, 1]; the ends of a symmetric interval may lie beyond them."""
+    value, low, high = (float(x or 0.0) for x in (mean.estimate, mean.low, mean.high))
+    low, high = within(value, low, high, bounds=SHARE, level=mean.level, n_items=mean.n_items)
+    return {**asdict(mean), "low": low, "high": high}
 
 
 def _estimate(
@@ -178,7 +190,7 @@ def _ways(
     """The ways of using the data, each once: with `student.labelled` two names mean one model."""
     first = next(iter(answers.values()))
     ways: dict[str, FloatArray] = {}
-    for arm in (name for name in WAYS if name in correct):
+    for arm in (name for name in table.competing() if name in correct):
         if not any(np.array_equal(first[arm][1], first[other][1]) for other in ways):
             ways[arm] = correct[arm]
     return ways
@@ -187,12 +199,12 @@ def _ways(
 def _best(ways: dict[str, FloatArray], told: dict[str, Any]) -> dict[str, Any]:
     """The way with the highest accuracy, named best only if it clearly beats the next."""
     order = sorted(ways, key=lambda arm: -float(ways[arm].mean()))
-    lead: Estimate | None = gain(ways[order[1]], ways[order[0]], **told)
+    lead: Estimate | None = gain(ways[order[1]], ways[order[0]], bounds=SHARE, **told)
     clear = lead is not None and lead.low is not None and lead.low > 0
     close = [
         arm
         for arm in order[1:]
-        if (low := gain(ways[arm], ways[order[0]], **told).low) is None or low <= 0
+        if (low := gain(ways[arm], ways[order[0]], bounds=SHARE, **told).low) is None or low <= 0
     ]
     return {
         "order": order,
@@ -220,7 +232,7 @@ def _present(rows: list[dict[str, Any]], name: str) -> list[float]:
 
 def _mistakes(test: Labelled, student: FloatArray, teacher: FloatArray) -> dict[str, Any]:
     """What the first seed's student made of the teacher's answers, with examples by id."""
-    s, t = student[0].argmax(axis=1), teacher[0].argmax(axis=1)
+    s, t = soft_labels.answers(student[0]), soft_labels.answers(teacher[0])
     kinds = {
         "corrected": (t != test.labels) & (s == test.labels),
         "copied": (t != test.labels) & (s == t),
@@ -255,7 +267,8 @@ def _mistakes(test: Labelled, student: FloatArray, teacher: FloatArray) -> dict[
 
 def _confusion(labels: NDArray[np.int64], said: NDArray[np.int64], k: int) -> list[list[int]]:
     table = np.zeros((k, k), dtype=np.int64)
-    np.add.at(table, (labels, said), 1)
+    decided = said >= 0
+    np.add.at(table, (labels[decided], said[decided]), 1)
     return table.tolist()
 
 

@@ -47,8 +47,10 @@ def fit(
     from w2sg import losses
     from w2sg.train.ranks import here
 
+    dropped: list[str] = []
+
     def train(rows: Labelled, asked: Unlabelled, n_epochs: float, name: str) -> TrainedStudent:
-        return strong_student.train(
+        trained = strong_student.train(
             (rows,),
             asked,
             settings=replace(settings, epochs=n_epochs),
@@ -57,6 +59,8 @@ def fit(
             folder=folder / name,
             **told,
         )
+        dropped.extend(trained.facts["checkpoints_dropped"])
+        return trained
 
     facts: dict[str, Any] = {}
     if like is not None:
@@ -75,7 +79,7 @@ def fit(
     )
     return Teacher(
         lambda rows: strong_student.ask(classifier, rows, chosen_settings),
-        {**trained.facts, **facts, "epochs": chosen},
+        {**trained.facts, **facts, "epochs": chosen, "checkpoints_dropped": dropped},
     )
 
 

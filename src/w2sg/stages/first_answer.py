@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg import arms, soft_labels
 from w2sg._arrays import FloatArray
-from w2sg.diagnostics.balanced_rows import every_class_early
 from w2sg.gain import gain, pgr
 from w2sg.gain.break_even import Curve
-from w2sg.models.heads import fit_head
+from w2sg.heads.folds import every_class_early
+from w2sg.heads.head import fit_head
 
-VERSION = 1
+VERSION = 2
 N_SIZES = 5
 LEAST_ROWS = 10  # a head needs as many to choose its penalty
 
@@ -69,7 +70,7 @@ def answer(seeds: Mapping[int, SeedData], *, level: float, folds_seed: int = 0) 
     curves = []
     for data in seeds.values():
         for arm, p in _arms(data, heads).items():
-            hits = (p.argmax(axis=1) == data.test[1]).astype(float)
+            hits = soft_labels.hit_share(p, data.test[1])
             correct.setdefault(arm, []).append(hits)
         if measured:
             curves.append(_curve(data, sizes, heads))
@@ -130,23 +131,28 @@ class _Heads:
 
 
 def _arms(data: SeedData, heads: _Heads) -> dict[str, FloatArray]:
+    """Every arm that is one fit of a head; a logistic head does not go on from another one."""
     x, y = data.labelled
-    x_test = data.test[0]
-    trained = {"student": heads.fit("student", data.unlabelled, data.pseudo)}
-    if len(y):
-        alone = heads.fit("strong_on_labelled", x, y)
-        own = alone.predict_proba(data.unlabelled)
-        both = np.vstack([x, data.unlabelled])
-        mixed = np.vstack([np.eye(heads.n_classes)[y], (data.pseudo + own) / 2])
-        trained |= {
-            "strong_on_labelled": alone,
-            "self_training": heads.fit("self_training", data.unlabelled, own),
-            "mixed": heads.fit("mixed", both, mixed),
-        }
+    labels = {"pseudo": data.pseudo}
     if data.hidden is not None:
-        trained["ceiling"] = heads.fit("ceiling", data.unlabelled, data.hidden)
-    answers = {arm: head.predict_proba(x_test) for arm, head in trained.items()}
-    return {"teacher": data.teacher, **answers}
+        labels["hidden"] = np.eye(heads.n_classes)[data.hidden]
+    answers = {"teacher": data.teacher}
+    for arm in arms.trained():
+        known = {"labelled", *labels} if len(y) else set(labels)
+        if arm.start is not None or not known.issuperset(arm.sources):
+            continue
+        targets = arms.unlabelled_targets(arm, labels)
+        if targets is None:
+            head = heads.fit(arm.name, x, y)
+        elif "labelled" not in arm.sources:
+            head = heads.fit(arm.name, data.unlabelled, targets)
+        else:
+            both = np.vstack([np.eye(heads.n_classes)[y], targets])
+            head = heads.fit(arm.name, np.vstack([x, data.unlabelled]), both)
+        if arm.name == arms.LABELS_OF_ITSELF:
+            labels["own"] = head.predict_proba(data.unlabelled)
+        answers[arm.name] = head.predict_proba(data.test[0])
+    return answers
 
 
 def _curve(data: SeedData, sizes: NDArray[np.int64], heads: _Heads) -> FloatArray:
@@ -157,5 +163,5 @@ def _curve(data: SeedData, sizes: NDArray[np.int64], heads: _Heads) -> FloatArra
     rows = []
     for n in sizes:
         head = heads.fit(f"curve at {n}", x[order[:n]], y[order[:n]])
-        rows.append((head.predict_proba(data.test[0]).argmax(axis=1) == data.test[1]).astype(float))
+        rows.append(soft_labels.hit_share(head.predict_proba(data.test[0]), data.test[1]))
     return np.stack(rows)

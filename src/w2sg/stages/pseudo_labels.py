@@ -10,7 +10,7 @@ from w2sg import soft_labels
 from w2sg._arrays import FloatArray
 from w2sg.data.examples import Labelled, PseudoLabelled, Unlabelled
 
-VERSION = 2
+VERSION = 3
 
 
 def make(
@@ -26,8 +26,8 @@ def make(
 ) -> PseudoLabelled:
     """Return the unlabelled texts with what the labeller says of each, paired by id.
 
-    Soft labels are p^(1/T) normalised; hard labels put all weight on the most probable class, the
-    first of several; either is then pulled towards uniform, αq + (1−α)/K.
+    Soft labels are p^(1/T) normalised; hard labels put all weight on the most probable class,
+    equally probable ones share it; either is then pulled towards uniform, αq + (1−α)/K.
 
     Args:
         unlabelled: The texts; the type has no label to leak.
@@ -75,7 +75,7 @@ def transformed(
     if temperature != 1.0:
         values = soft_labels.temperature(values, temperature)
     if labels == "hard":
-        values = np.eye(values.shape[1])[values.argmax(axis=1)]
+        values = soft_labels.harden(values)
     return values if shrink == 1.0 else soft_labels.shrink(values, shrink)
 
 
@@ -94,14 +94,17 @@ def quality(pseudo: PseudoLabelled, hidden: Labelled | None) -> dict[str, Any]:
         "rows": len(pseudo),
         "entropy": float(entropy.mean()),
         "share": {
-            name: float((p.argmax(axis=1) == k).mean()) for k, name in enumerate(pseudo.label_names)
+            name: float(share)
+            for name, share in zip(
+                pseudo.label_names, soft_labels.harden(p).mean(axis=0), strict=True
+            )
         },
+        "undecided": int(soft_labels.undecided(p).sum()),
     }
     if hidden is not None and len(hidden):
-        guesses = pseudo.take(hidden.ids).probabilities.argmax(axis=1)
-        right = binomtest(int((guesses == hidden.labels).sum()), len(hidden))
-        interval = right.proportion_ci(0.95, method="wilson")
-        facts["accuracy"] = float(right.statistic)
+        right = soft_labels.hit_share(pseudo.take(hidden.ids).probabilities, hidden.labels).sum()
+        interval = binomtest(round(right), len(hidden)).proportion_ci(0.95, method="wilson")
+        facts["accuracy"] = float(right / len(hidden))
         facts["accuracy_interval"] = [float(interval.low), float(interval.high)]
         facts["accuracy_rows"] = len(hidden)
     return facts

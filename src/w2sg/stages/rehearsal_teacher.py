@@ -78,7 +78,7 @@ def of_features(
         penalty: What was chosen before.
         note: What the features stand for, if not the teacher's own.
     """
-    from w2sg.models.heads import fit_head
+    from w2sg.heads.head import fit_head
 
     chosen: Any = fit_head(
         features[: len(labels)], labels, n_classes=n_classes, penalty=penalty, seed=seed

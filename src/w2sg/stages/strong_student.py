@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from w2sg.models.backbone import Classifier
     from w2sg.train.loggers import Loggers
 
-VERSION = 3
+VERSION = 4
 # chosen on data sets that no demo and no table of this project shows: docs/defaults.md
 RATES = {"full": 3e-4, "head": 0.1, "roles": 3e-4}
 LONG = 120  # steps; a shorter training of roles gets a higher rate in proportion,
@@ -125,7 +125,8 @@ def train(
         test: What it is asked about, without labels.
         settings: How it is trained.
         loss: One value per example.
-        seed: Streams for the head's initial weights, the order and dropout come from it.
+        seed: Streams for the initial weights of head and adapters, the order and dropout come
+            from it.
         folder: Where checkpoints live while it trains.
         start: Weights to go on from, as an earlier training left them.
         progress: Called with what is being done, how far, of how many, and the loss.
@@ -135,7 +136,10 @@ def train(
     Raises:
         ValueError: There is nothing to learn from, or nothing would move.
     """
-    from w2sg.models.backbone import encode, load_classifier
+    import torch
+
+    from w2sg.models.backbone import encode, load_classifier, longest
+    from w2sg.models.trained_head import order_new_rows
     from w2sg.train import policies
     from w2sg.train.finetune import finetune, predict
     from w2sg.train.schedule import Schedule
@@ -145,16 +149,20 @@ def train(
         settings.model, names, seed=child_seed(seed, "head"), layers=settings.layers
     )
     pristine = _digests(classifier)
-    if start is not None:
+    if start is None:
+        order_new_rows(classifier.model, classifier.head, class_ranks(targets))
+    else:
         restore(classifier, start)
-    policy = policies.apply(
-        classifier.model,
-        settings.policy,
-        settings.ratio,
-        settings.lr,
-        settings.lr_head,
-        settings.method,
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(seed, "adapters"))  # which begin at random
+        policy = policies.apply(
+            classifier.model,
+            settings.policy,
+            settings.ratio,
+            settings.lr,
+            settings.lr_head,
+            settings.method,
+        )
     encoded = encode(classifier.tokenizer, texts, pairs, max_length=settings.max_length)
     rows, held_out = _hold_out(encoded, targets, soft, settings, child_seed(seed, "held_out"))
     training = finetune(
@@ -196,11 +204,14 @@ def train(
         "train_seconds": training.seconds,
         "resumed_from": training.resumed_from,
         "processes": training.processes,
+        "checkpoints_dropped": list(training.dropped),
         "n_truncated": encoded.n_truncated,
         "n_truncated_test": asked.n_truncated,
         "n_trainable": policy.trainable,
         "moved": {role.role: role.relative for role in audit.roles},
         "unmoved": list(audit.still),
+        "max_length": longest(classifier.tokenizer, settings.max_length),
+        **classifier.head.facts(),
     }
     return TrainedStudent(
         weights=_changed(policy.state_dict(), pristine),
@@ -222,7 +233,11 @@ def load(
     from w2sg.models.backbone import load_classifier
 
     classifier = load_classifier(
-        settings.model, label_names, seed=child_seed(seed, "head"), layers=settings.layers
+        settings.model,
+        label_names,
+        seed=child_seed(seed, "head"),
+        layers=settings.layers,
+        restoring=True,
     )
     restore(classifier, weights)
     return classifier
@@ -278,6 +293,18 @@ def training_set(
     texts, others, targets, soft = zip(*ordered, strict=True)
     paired = None if others[0] is None else others
     return texts, paired, np.array(targets), names, np.array(soft)
+
+
+def class_ranks(targets: FloatArray) -> tuple[int, ...]:
+    """Return the place of each class by where it first is the likeliest, whatever it is called.
+
+    >>> class_ranks(np.array([[0.1, 0.9], [0.8, 0.2]])), class_ranks(np.array([[0.9, 0.1]]))
+    ((1, 0), (0, 1))
+    """
+    leads = targets >= targets.max(axis=1, keepdims=True)
+    first = np.where(leads.any(axis=0), leads.argmax(axis=0), len(targets))
+    order = np.lexsort((-targets.sum(axis=0), first))
+    return tuple(int(rank) for rank in np.argsort(order))
 
 
 def _hold_out(

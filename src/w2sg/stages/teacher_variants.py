@@ -106,21 +106,20 @@ def sklearn(
         folds: Folds of its cross-validation.
         seed: Of the resamples.
     """
-    from w2sg.models.baselines import fit_estimator, join_pairs
+    from w2sg.models.estimators import fit_estimator
 
     def fit(rows: NDArray[np.int64], _: float | None) -> OnRows:
         texts, pairs, labels = _chosen(labelled, rows)
-        model, _accuracy = fit_estimator(
+        model = fit_estimator(
             estimator,
             texts,
             labels,
             pairs,
-            n_classes=len(labelled.label_names),
+            label_names=labelled.label_names,
             folds=folds,
             seed=child_seed(seed, "folds"),
         )
-        told = [np.asarray(model.predict_proba(join_pairs(p.texts, p.pairs))) for p in asked]
-        return OnRows(*(p / p.sum(axis=1, keepdims=True) for p in told))
+        return OnRows(*(model.predict_proba(part.texts, part.pairs) for part in asked))
 
     return variants(fit, labelled.labels, own=None, seed=seed)
 
@@ -142,7 +141,7 @@ def probe(
         penalty: The λ that the teacher chose; ``None`` chooses it anew.
         seed: Of the folds and the resamples.
     """
-    from w2sg.models.heads import fit_head
+    from w2sg.heads.head import fit_head
 
     x, *asked = features
     if penalty is None:

@@ -12,8 +12,10 @@ from w2sg import soft_labels
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
+from w2sg.stages.given_answers import read_answers
 
-VERSION = 2
+VERSION = 3
+COLUMN_VERSION = 2  # of how columns of given answers are read, which no other kind depends on
 Predict = Callable[[Unlabelled], FloatArray]
 
 
@@ -86,24 +88,24 @@ def sklearn(
         like: A teacher of the same kind, where the rows are a bootstrap sample: copies of a row
             stay in one fold, and the accuracy is not measured again.
     """
-    from w2sg.models.baselines import fit_estimator, join_pairs
+    from w2sg.models.estimators import fit_estimator
 
-    model, accuracy = fit_estimator(
+    model = fit_estimator(
         estimator,
         labelled.texts,
         labelled.labels,
         labelled.pairs,
-        n_classes=len(labelled.label_names),
+        label_names=labelled.label_names,
         folds=folds,
         seed=child_seed(seed, "folds"),
         groups=None if like is None else labelled.groups,
     )
-
-    def predict(rows: Unlabelled) -> FloatArray:
-        given = np.asarray(model.predict_proba(join_pairs(rows.texts, rows.pairs)))
-        return given / given.sum(axis=1, keepdims=True)
-
-    return Teacher(predict, {"cv_accuracy": accuracy, "estimator": str(model[-1])})
+    facts = {
+        "cv_accuracy": model.cv_accuracy,
+        "estimator": model.name,
+        "probabilities": model.probabilities,
+    }
+    return Teacher(lambda rows: model.predict_proba(rows.texts, rows.pairs), facts)
 
 
 def probe(
@@ -121,7 +123,7 @@ def probe(
         seed: Of the folds.
         like: A teacher of the same kind, whose penalty is kept.
     """
-    from w2sg.models.heads import fit_head
+    from w2sg.heads.head import fit_head
 
     head: Any = fit_head(
         features_of(labelled),
@@ -136,26 +138,43 @@ def probe(
     return Teacher(lambda rows: head.predict_proba(features_of(rows)), facts)
 
 
-def column(given: pd.DataFrame, label_names: tuple[str, ...], columns: tuple[str, ...]) -> Teacher:
+def column(
+    given: pd.DataFrame,
+    label_names: tuple[str, ...],
+    columns: tuple[str, ...],
+    classes: tuple[str, ...] | None = None,
+) -> Teacher:
     """Return a teacher that reads labels or probabilities which the user already has.
 
     Args:
         given: The columns, indexed by id.
         label_names: The K classes.
-        columns: One column of labels, or of probabilities of the second of two classes; or K
-            columns of probabilities in the order of `label_names`.
+        columns: One column of labels, or of probabilities of one of two classes; or K columns of
+            probabilities, called after their classes.
+        classes: What the values stand for, where names and values do not say it.
 
     Raises:
-        ValueError: A value is missing, no class, no probability, or rows do not sum to one.
+        ValueError: See `w2sg.stages.given_answers`; when asked, if a row has no answer.
     """
+    answers = read_answers(given, label_names, columns, classes)
+    row_of = {name: i for i, name in enumerate(given.index)}
 
     def predict(rows: Unlabelled) -> FloatArray:
-        missing = [name for name in rows.ids if name not in given.index]
+        missing = [name for name in rows.ids if name not in row_of]
         if missing:
             raise ValueError(f"teacher.column: id {missing[0]!r} has no row to read from")
-        return _probabilities(given.loc[list(rows.ids), list(columns)], label_names)
+        told = answers.probabilities[[row_of[name] for name in rows.ids]]
+        empty = np.isnan(told).any(axis=1)
+        if empty.any():
+            first = rows.ids[int(np.argmax(empty))]
+            raise ValueError(
+                f"teacher.column: id {first!r} has no value ({int(empty.sum())} rows are empty); "
+                "give every unlabelled and test row a label, or leave those rows out"
+            )
+        return told
 
-    return Teacher(predict, {"columns": list(columns)})
+    facts = {"columns": list(columns), "reading": answers.reading, "notes": list(answers.notes)}
+    return Teacher(predict, facts)
 
 
 def ensemble(
@@ -203,7 +222,7 @@ def ensemble(
                 told.append(fit(rows, seed=child_seed(seed, "member", k), like=whole))
             each.append(told[first].facts if whole is None else whole.facts)
         facts = {"each": [dict(one) for one in each]} if len(each) > 1 else each[0]
-        facts = {**facts, "members": len(told)}
+        facts = {**facts, "members": len(told), **_dropped(told)}
         return Teacher(lambda rows: _together([t.predict(rows) for t in told], combine), facts)
 
     return fitted
@@ -220,7 +239,8 @@ def drawn_again(labels: NDArray[np.int64], seed: int, member: int) -> NDArray[np
     """
     rng = np.random.default_rng(child_seed(seed, "bootstrap", member))
     drawn = np.empty(len(labels), dtype=np.int64)
-    for k in np.unique(labels):
+    _, first = np.unique(labels, return_index=True)
+    for k in labels[np.sort(first)]:  # not by number, which is the order of the classes' names
         rows = np.flatnonzero(labels == k)
         sample = rng.choice(rows, len(rows))
         while len(rows) > 1 and len(set(sample)) == 1:
@@ -275,16 +295,23 @@ def predictions(
     splits = StratifiedKFold(cross_fit, shuffle=True, random_state=child_seed(seed, "cross_fit"))
     held_out = np.empty((len(labelled), len(labelled.label_names)))
     total = np.zeros((len(ids), len(labelled.label_names)))
-    facts: Mapping[str, Any] = {}
+    fitted: list[Teacher] = []
     names = np.array(labelled.ids, dtype=object)
     for train, rest in splits.split(names, labelled.labels):
         teacher = fit(labelled.take(names[train]), seed=seed)
         held_out[rest] = teacher.predict(labelled.take(names[rest]).unlabelled())
         total += np.vstack([teacher.predict(unlabelled), teacher.predict(test)])
-        facts = teacher.facts
-    accuracy = float((held_out.argmax(axis=1) == labelled.labels).mean())
-    facts = {**facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
+        fitted.append(teacher)
+    accuracy = float(soft_labels.hit_share(held_out, labelled.labels).mean())
+    facts = {**fitted[-1].facts, "cross_fitted_accuracy": accuracy, "cross_fit": cross_fit}
+    facts |= _dropped(fitted)
     return TeacherPredictions(ids, total / cross_fit, held_out, facts)
+
+
+def _dropped(fitted: Sequence[Teacher]) -> dict[str, list[str]]:
+    """What was wrong with checkpoints of any of them; nothing where none was trained by steps."""
+    known = [t.facts["checkpoints_dropped"] for t in fitted if "checkpoints_dropped" in t.facts]
+    return {"checkpoints_dropped": [what for one in known for what in one]} if known else {}
 
 
 def _together(told: list[FloatArray], combine: str) -> FloatArray:
@@ -300,60 +327,3 @@ def _together(told: list[FloatArray], combine: str) -> FloatArray:
             f'teacher.combine = "{combine}": {error}; a teacher that gives probabilities of '
             'exactly 0 needs teacher.combine = "primal"'
         ) from None
-
-
-def _probabilities(frame: pd.DataFrame, label_names: tuple[str, ...]) -> FloatArray:
-    n_classes = len(label_names)
-    empty = frame.isna().any(axis=1)
-    if empty.any():
-        raise ValueError(
-            f"teacher.column: id {frame.index[empty][0]!r} has no value ({int(empty.sum())} rows "
-            "are empty); give every unlabelled and test row a label, or leave those rows out"
-        )
-    if frame.shape[1] > 1:
-        if frame.shape[1] != n_classes:
-            raise ValueError(
-                f"teacher.column has {frame.shape[1]} columns for the {n_classes} classes "
-                f"{list(label_names)}; give one column per class, in this order"
-            )
-        return _checked(frame.to_numpy(dtype=np.float64), frame.index)
-    values = frame.iloc[:, 0]
-    class_of = {name: k for k, name in enumerate(label_names)}
-    written = values.map(_written)
-    if written.isin(list(class_of)).all():
-        return np.eye(n_classes)[written.map(class_of).to_numpy(dtype=np.int64)]
-    read: Any = pd.to_numeric(values, errors="coerce")
-    numbers = np.asarray(read, dtype=np.float64)
-    if np.isfinite(numbers).all() and n_classes == 2:
-        return _checked(np.column_stack([1.0 - numbers, numbers]), frame.index)
-    unknown = written[~written.isin(list(class_of))]
-    raise ValueError(
-        f"teacher.column: id {unknown.index[0]!r} says {unknown.iloc[0]!r}, which is none of the "
-        f"classes {list(label_names)}; write these names, or one column of probabilities per class"
-    )
-
-
-def _written(value: Any) -> str:
-    """A value as a class name: 1 and 1.0 are both '1'."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _checked(values: FloatArray, ids: Any) -> FloatArray:
-    bad = ~np.isfinite(values) | (values < 0.0) | (values > 1.0)
-    if bad.any():
-        row = int(np.argmax(bad.any(axis=1)))
-        value = values[row][bad[row]][-1]  # of one column given, the one that was given
-        raise ValueError(
-            f"teacher.column: id {ids[row]!r} has probability {value:g}; "
-            "probabilities lie in [0, 1]"
-        )
-    off = np.abs(values.sum(axis=1) - 1.0) > 1e-3
-    if off.any():
-        row = int(np.argmax(off))
-        raise ValueError(
-            f"teacher.column: the probabilities of id {ids[row]!r} sum to "
-            f"{values[row].sum():.4g}, not 1"
-        )
-    return values / values.sum(axis=1, keepdims=True)

@@ -10,12 +10,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from w2sg._seeds import child_seed
 from w2sg.figures import new_figure
 from w2sg.figures.canvas import PALETTE
 from w2sg.studies.study import Claim, Study
+from w2sg.studies.synthetic_regression import (
+    D_GT,
+    D_S,
+    D_W,
+    GRID,
+    N_LABELS,
+    N_PSEUDO,
+    OVERLAPS,
+    PREDICTORS,
+    D,
+    Measurements,
+    measure,
+)
 from w2sg.theory.discrepancy import (
+    Dimensions,
     RiskSummary,
     opr_lower_bound,
     optimal_labels,
@@ -30,94 +44,54 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-D_W, D_S, D_GT, D = 200, 100, 300, 20000
-N_LABELS, N_PSEUDO = 2000, 4000
-GRID = np.linspace(400, 4000, 20).astype(int).astype(float)  # whole numbers
 FINE = np.linspace(400, 4000, 181)
-OVERLAPS = (10, 50, 90)
 PANELS = ((10, 0.01), (90, 0.01), (90, 4e-4))  # overlap and noise of the excess-risk figure
-PREDICTORS = ("teacher_risk", "student_risk", "baseline_risk", "ceiling_risk")
-
-
-@dataclass(frozen=True)
-class Measurements:
-    """Excess risks of the synthetic task, trial by trial.
-
-    Attributes:
-        risks: For each sweep ("n" or "N"), overlap and noise level, an array (trials, points,
-            4) with the predictors in the order of ``PREDICTORS``.
-    """
-
-    risks: dict[tuple[str, int, float], Array]
-
-
-def measure(trials: int = 40, seed: int = 0) -> Measurements:
-    """Fit teacher, student, baseline and ceiling on every sample size of the figures.
-
-    Sample sizes of one trial are nested, so that each fit needs only a sum of Gram matrices;
-    labels are signal + σ · noise, so that every noise level shares the fits.
-
-    Args:
-        trials: Independent data sets for each point, at least 2.
-        seed: Root seed.
-
-    >>> measure(trials=2).risks["n", 10, 0.01].shape
-    (2, 20, 4)
-    """
-    if trials < 2:
-        raise ValueError(f"trials must be at least 2 for a spread, got {trials}")
-    keys = [(d_sw, sigma2) for d_sw in OVERLAPS for sigma2 in (0.01, 4e-4)]
-    risks = {(sweep, *key): np.empty((trials, len(GRID), 4)) for sweep in "nN" for key in keys}
-    for trial in range(trials):
-        rng = np.random.default_rng(child_seed(seed, "trial", trial))
-        signs = rng.choice([-1.0, 1.0], D_GT)
-        target = signs / np.sqrt(np.arange(1, D_GT + 1) * D)
-        for sweep in "nN":
-            swept = _grams(rng, GRID)
-            ((fixed_gram, fixed_noise),) = _grams(
-                rng, np.array([N_PSEUDO if sweep == "n" else N_LABELS])
-            )
-            for point, (gram, noise) in enumerate(swept):
-                labelled = (gram, noise) if sweep == "n" else (fixed_gram, fixed_noise)
-                unlabelled = (fixed_gram, fixed_noise) if sweep == "n" else (gram, noise)
-                for d_sw in OVERLAPS:
-                    errors = _errors(labelled, unlabelled, target, D_S - d_sw)
-                    for sigma2 in (0.01, 4e-4):
-                        mixed = errors[..., 0] + np.sqrt(sigma2) * errors[..., 1]
-                        risks[sweep, d_sw, sigma2][trial, point] = (mixed**2).sum(axis=-1)
-    return Measurements(risks)
 
 
 def bound_illustration() -> Study:
-    """Draw the paper's two lower bounds against N and against n.
+    """Draw the paper's two lower bounds and the exact ratios against N and against n.
 
     Reproduces the bound figure of the released synthetic notebook: d_w = 100, d_s = 80,
-    d_sw = 10, σ² = 1, ρ = 0.1.
+    d_sw = 10, σ² = 1, ρ = 0.1. The bounds know no target; the exact ratios (dashed) belong to one
+    that neither model can express, ρ_w = ρ_s = 0.05.
 
     >>> all(claim.holds for claim in bound_illustration().claims)
     True
     """
     dims, noise, rho = (100, 80, 10), 1.0, 0.1
+    model = Dimensions(*dims, np.sqrt(rho / 2))
     N, n = np.linspace(160, 4000, 50), np.linspace(110, 600, 50)
     n_fixed, N_fixed = np.array([220.0, 510.0, 800.0]), np.array([1600.0, 2800.0, 4000.0])
     arrays = {"N": N, "n": n, "n_fixed": n_fixed, "N_fixed": N_fixed}
+    exact = {
+        "N": risk_summary(model, n_fixed[:, None], N, noise),
+        "n": risk_summary(model, n, N_fixed[:, None], noise),
+    }
     figure, axes = new_figure(2, 2, width=9.6, height=6.4)
     for row, (name, bound) in enumerate((("PGR", pgr_lower_bound), ("OPR", opr_lower_bound))):
-        over_N = arrays[f"{name}_over_N"] = bound(*dims, n_fixed[:, None], N, noise, rho)
-        over_n = arrays[f"{name}_over_n"] = bound(*dims, n, N_fixed[:, None], noise, rho)
-        for values, label in zip(over_N, n_fixed, strict=True):
-            axes[2 * row].plot(N, values, label=f"n = {label:g}")
-        for values, label in zip(over_n, N_fixed, strict=True):
-            axes[2 * row + 1].plot(n, values, label=f"N = {label:g}")
-        for panel, size in ((axes[2 * row], "pseudo-labels N"), (axes[2 * row + 1], "labels n")):
-            panel.set(xlabel=size, ylabel=f"lower bound on {name}")
-            panel.axhline(1.0, color="0.35", lw=0.8, ls="--")
+        over = {
+            "N": bound(*dims, n_fixed[:, None], N, noise, rho),
+            "n": bound(*dims, n, N_fixed[:, None], noise, rho),
+        }
+        for column, (sweep, sizes, fixed, label) in enumerate(
+            (("N", N, n_fixed, "n"), ("n", n, N_fixed, "N"))
+        ):
+            panel, truth = axes[2 * row + column], getattr(exact[sweep], name.lower())
+            arrays |= {f"{name}_over_{sweep}": over[sweep], f"{name}_over_{sweep}_exact": truth}
+            for values, true, size, colour in zip(over[sweep], truth, fixed, PALETTE, strict=False):
+                panel.plot(sizes, values, color=colour, label=f"{label} = {size:g}")
+                panel.plot(sizes, true, "--", lw=1, color=colour)
+            title = "pseudo-labels N" if sweep == "N" else "labels n"
+            panel.set(xlabel=title, ylabel=f"{name}: bound, exact (dashed)")
+            panel.axhline(1.0, color="0.35", lw=0.8, ls=":")
             panel.legend()
     best = optimal_labels(*dims, N_fixed, noise, rho)
     arrays["n_best"], arrays["PGR_best"] = best.n, best.value
     peaks = n[arrays["PGR_over_n"].argmax(axis=1)]
     rising = all((np.diff(arrays[f"{name}_over_N"], axis=1) > 0).all() for name in ("PGR", "OPR"))
     claims = (
+        *(_below_exact(arrays, name) for name in ("PGR", "OPR")),
+        _equal_in_the_limit(dims, noise),
         Claim("Both bounds rise with N", f"at all {N.size} points: {rising}", rising),
         Claim(
             "Both bounds peak at n = d_w + 1 + √((d_w + 1) d_sw(N) σ²/ρ)",
@@ -126,6 +100,31 @@ def bound_illustration() -> Study:
         ),
     )
     return Study(arrays, figure, claims)
+
+
+def _below_exact(arrays: dict[str, Array], name: str) -> Claim:
+    room = [arrays[f"{name}_over_{sweep}_exact"] - arrays[f"{name}_over_{sweep}"] for sweep in "nN"]
+    least = float(min(part.min() for part in room))
+    return Claim(
+        f"The bound on {name} lies below the exact ratio",
+        f"smallest distance of {sum(part.size for part in room)}: {least:+.4f}",
+        least >= 0,
+    )
+
+
+def _equal_in_the_limit(dims: tuple[int, int, int], noise: float) -> Claim:
+    """The other side of a bound: without bias, n and then N without end, nothing is given away."""
+    n, N = 1e8, 1e12
+    exact = risk_summary(dims, n, N, noise)
+    pairs = (
+        (float(pgr_lower_bound(*dims, n, N, noise, 0.0)), float(exact.pgr)),
+        (float(opr_lower_bound(*dims, n, N, noise, 0.0)), float(exact.opr)),
+    )
+    return Claim(
+        "Without bias both become the exact ratios as n and N grow",
+        "; ".join(f"{bound:.4f}, exact {truth:.4f}" for bound, truth in pairs),
+        all(abs(bound / truth - 1) < 1e-3 for bound, truth in pairs),
+    )
 
 
 def excess_risks(measured: Measurements | None = None) -> Study:
@@ -140,7 +139,7 @@ def excess_risks(measured: Measurements | None = None) -> Study:
     measured = measured or measure()
     figure, axes = new_figure(3, 2, width=10.0, height=10.0)
     arrays: dict[str, Array] = {"grid": GRID}
-    worst = 0.0
+    differences = []
     for row, (d_sw, sigma2) in enumerate(PANELS):
         for column, sweep in enumerate("nN"):
             panel, trials = axes[2 * row + column], measured.risks[sweep, d_sw, sigma2]
@@ -151,20 +150,14 @@ def excess_risks(measured: Measurements | None = None) -> Study:
                 drawn = curves.draw(panel, name, mean[:, k], spread[:, k], colour, label)
                 key = f"{name}_over_{sweep}_d_sw{d_sw}_sigma2_{sigma2:g}"
                 arrays |= {key + suffix: values for suffix, values in drawn.items()}
-                error = spread[:, k] / np.sqrt(len(trials))
-                worst = max(worst, float((abs(mean[:, k] - drawn["_exact"]) / error).max()))
+                differences.append(trials[..., k] / drawn["_exact"] - 1)
             panel.set(yscale="log", ylabel="excess risk", title=f"d_sw = {d_sw}, σ² = {sigma2:g}")
             panel.set_xlabel(_axis_label(sweep) if row == len(PANELS) - 1 else "")
     axes[0].legend()
     low = np.concatenate([measured.risks[sweep, 10, 0.01].mean(axis=0) for sweep in "nN"])
     bias = measured.risks["n", 90, 4e-4].mean(axis=0)[-1]
-    count = len(PANELS) * 2 * len(GRID) * len(PREDICTORS)
     claims = (
-        Claim(
-            "Measured means agree with the exact risks",
-            f"largest of {count} distances: {worst:.1f} standard errors",
-            worst < 4.5,
-        ),
+        _agreement("Measured means agree with the exact risks", differences),
         Claim(
             "With little overlap the student beats its teacher at every sample size",
             f"largest student/teacher {(low[:, 1] / low[:, 0]).max():.3f}",
@@ -191,6 +184,7 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
     measured = measured or measure()
     figure, axes = new_figure(2, 2, width=10.0, height=7.0)
     arrays: dict[str, Array] = {"grid": GRID}
+    differences = []
     for i, d_sw in enumerate(OVERLAPS):
         for column, sweep in enumerate("nN"):
             trials = measured.risks[sweep, d_sw, 0.01]
@@ -202,8 +196,45 @@ def gap_ratios(measured: Measurements | None = None) -> Study:
                 panel.set(ylabel=name.upper(), xlabel=_axis_label(sweep) if row else "")
                 key = f"{name}_over_{sweep}_d_sw{d_sw}"
                 arrays |= {key + suffix: values for suffix, values in drawn.items()}
+                differences.append(_off_the_line(trials, name, drawn["_exact"]))
     axes[0].legend()
-    return Study(arrays, figure, _ratio_claims(arrays))
+    agree = _agreement("Measured ratios of mean risks agree with the exact ratios", differences)
+    return Study(arrays, figure, (*_ratio_claims(arrays), agree))
+
+
+def _off_the_line(trials: Array, name: str, exact: Array) -> Array:
+    """Numerator − exact ratio · denominator, trial by trial: mean 0 if the ratio is exact.
+
+    A ratio of means is not a mean, but this is, so it has an ordinary standard error.
+    """
+    teacher, student, baseline, ceiling = np.moveaxis(trials, -1, 0)
+    if name == "opr":
+        return (baseline - exact * student) / baseline.mean(axis=0)
+    return (teacher - student - exact * (teacher - ceiling)) / teacher.mean(axis=0)
+
+
+def _agreement(statement: str, differences: list[Array]) -> Claim:
+    """Test that differences (trials, points) have mean 0, point by point and curve by curve.
+
+    All points share an error of 1 %, so do all curves. A curve's mean over its points shows what
+    no single point does: a risk that is wrong by a few per cent everywhere.
+    """
+    points = _distances(np.concatenate(differences, axis=1))
+    curves = _distances(np.stack([curve.mean(axis=1) for curve in differences], axis=1))
+    freedom = len(differences[0]) - 1
+    limits = [float(stdtrit(freedom, 1 - 0.005 / len(found))) for found in (points, curves)]
+    return Claim(
+        statement,
+        "largest distance in standard errors: "
+        f"{points.max():.1f} of {len(points)} points (allowed {limits[0]:.1f}), "
+        f"{curves.max():.1f} of {len(curves)} curves (allowed {limits[1]:.1f})",
+        bool(points.max() < limits[0] and curves.max() < limits[1]),
+    )
+
+
+def _distances(differences: Array) -> Array:
+    error = differences.std(axis=0, ddof=1) / np.sqrt(len(differences))
+    return abs(differences.mean(axis=0)) / error
 
 
 def _ratio_claims(arrays: dict[str, Array]) -> tuple[Claim, ...]:
@@ -259,38 +290,6 @@ def _ratio_claims(arrays: dict[str, Array]) -> tuple[Claim, ...]:
             bool(excess["N"].max() > 0.01 and crossing < 1000),
         ),
     )
-
-
-def _grams(rng: np.random.Generator, sizes: Array) -> list[tuple[Array, Array]]:
-    """Gram matrix and noise correlation of the first m rows, for each m of rising sizes."""
-    gram, noise, out = np.zeros((D_GT, D_GT)), np.zeros(D_GT), []
-    for rows in np.diff(sizes, prepend=0).astype(int).tolist():
-        Z = rng.standard_normal((rows, D_GT))
-        gram, noise = gram + Z.T @ Z, noise + Z.T @ rng.standard_normal(rows)
-        out.append((gram, noise))
-    return out
-
-
-def _errors(
-    labelled: tuple[Array, Array], unlabelled: tuple[Array, Array], target: Array, d_off: int
-) -> Array:
-    """Coefficient errors of the four predictors from signal and from unit noise, (4, d, 2)."""
-    weak, strong = slice(d_off, d_off + D_W), slice(0, D_S)
-    both = (labelled[0] + unlabelled[0], labelled[1] + unlabelled[1])
-    coefs = np.zeros((4, D_GT, 2))
-    coefs[0, weak] = _fit(labelled, weak, target)
-    gram = unlabelled[0]
-    coefs[1, strong] = np.linalg.solve(gram[strong, strong], gram[strong, weak] @ coefs[0, weak])
-    coefs[2, strong] = _fit(labelled, strong, target)
-    coefs[3, strong] = _fit(both, strong, target)
-    coefs[..., 0] -= target
-    return coefs
-
-
-def _fit(data: tuple[Array, Array], columns: slice, target: Array) -> Array:
-    gram, noise = data
-    sides = np.stack([gram[columns] @ target, noise[columns]], axis=-1)
-    return np.asarray(np.linalg.solve(gram[columns, columns], sides), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
-"""What happens around the Trainer's steps: batch statistics, early stopping, checkpoints."""
+"""What happens around the Trainer's steps: batch statistics, early stopping, progress."""
 
-import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from w2sg.train.batches import Plan, Rows
 from w2sg.train.ranks import Ranks
 from w2sg.train.schedule import HeldOut, Schedule
 
-COMPLETE = "complete"
 EVALUATIONS_PER_EPOCH = 4
 
 
@@ -165,47 +162,6 @@ class EarlyStopping(TrainerCallback):
             for name, parameter in self._trained():
                 if name in self.best:
                     parameter.copy_(self.best[name])
-
-
-class Checkpoints(TrainerCallback):
-    """Saves by the clock of the first process, and marks what was saved whole."""
-
-    def __init__(self, folder: Path, every_seconds: float, ranks: Ranks) -> None:
-        self.folder, self.every_seconds, self.ranks = folder, every_seconds, ranks
-        self.saved = time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **__: Any) -> None:
-        """Ask for a checkpoint when it is time."""
-        due = bool(self.ranks.agree(time.monotonic() - self.saved >= self.every_seconds))
-        # resuming takes at least one step more, so what has stopped must not be resumed from there
-        last = state.global_step == state.max_steps or control.should_training_stop
-        control.should_save = due and not last
-
-    def on_save(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
-        """Mark the checkpoint as whole and remove the older ones."""
-        self.saved = time.monotonic()
-        self.ranks.wait()  # each process has written its random streams
-        if not self.ranks.first:
-            return
-        here = self.folder / f"checkpoint-{state.global_step}"
-        (here / COMPLETE).touch()
-        for other in self.folder.glob("checkpoint-*"):
-            if other != here:
-                shutil.rmtree(other, ignore_errors=True)
-
-    def last(self) -> Path | None:
-        """Return the newest checkpoint that was written to its end; remove the others."""
-        step = self.ranks.agree(self._newest() if self.ranks.first else 0)
-        return self.folder / f"checkpoint-{step}" if step else None
-
-    def _newest(self) -> int:
-        newest = 0
-        for folder in self.folder.glob("checkpoint-*"):
-            if (folder / COMPLETE).exists():
-                newest = max(newest, int(folder.name.removeprefix("checkpoint-")))
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
-        return newest
 
 
 class Steps(TrainerCallback):

@@ -10,9 +10,10 @@ of one process, up to round-off and the draws of dropout.
 """
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from w2sg._seeds import child_seed
 from w2sg.losses import Loss
 from w2sg.models.backbone import Classifier, Encoded, collate, logits, softmax
 from w2sg.train.batches import Plan, Rows, plan
-from w2sg.train.callbacks import BatchLoss, Checkpoints, EarlyStopping, Steps
+from w2sg.train.callbacks import BatchLoss, EarlyStopping, Steps
+from w2sg.train.checkpoints import Checkpoints
 from w2sg.train.loggers import PROJECT, Loggers
 from w2sg.train.policies import Policy
 from w2sg.train.ranks import here
@@ -45,6 +47,7 @@ class Training:
         seconds: Time in the training loop of this process.
         resumed_from: The step at which an interrupted training went on, or 0.
         processes: How many processes shared it.
+        dropped: What was wrong with checkpoints that were found and not gone on from.
     """
 
     curve: tuple[dict[str, float], ...]
@@ -53,6 +56,7 @@ class Training:
     seconds: float
     resumed_from: int
     processes: int
+    dropped: tuple[str, ...] = ()
 
 
 def finetune(
@@ -99,7 +103,8 @@ def finetune(
         processes=ranks.n,
     )
     context = BatchLoss(classifier, encoded, targets, loss, order, schedule.precision, ranks)
-    checkpoints = Checkpoints(folder, schedule.checkpoint_seconds, ranks)
+    identity = _identity(classifier, encoded, targets, loss, schedule, seed)
+    checkpoints = Checkpoints(folder, schedule.checkpoint_seconds, ranks, identity)
     stopping = EarlyStopping(classifier, loss, held_out, schedule, order.steps_per_epoch, ranks)
     steps = Steps(progress if ranks.first else None, len(order.steps))
     optimizer = policy.make_optimizer(weight_decay=schedule.weight_decay)
@@ -139,6 +144,7 @@ def finetune(
         seconds=seconds,
         resumed_from=0 if resume is None else int(resume.name.rsplit("-", 1)[1]),
         processes=ranks.n,
+        dropped=tuple(checkpoints.dropped),
     )
 
 
@@ -179,6 +185,23 @@ class _Collator:
         weights = torch.full((len(rows), 1), weight)
         batch = collate(self.tokenizer, self.encoded, rows)
         return {**batch, "labels": torch.cat([self.targets[torch.as_tensor(rows)], weights], dim=1)}
+
+
+def _identity(
+    classifier: Classifier,
+    encoded: Encoded,
+    targets: NDArray[np.float64],
+    loss: Loss,
+    schedule: Schedule,
+    seed: int,
+) -> str:
+    """Return a digest of what a checkpoint must have been saved under to be of this training."""
+    shapes = [(n, tuple(p.shape), p.requires_grad) for n, p in classifier.model.named_parameters()]
+    timeless = replace(schedule, checkpoint_seconds=0.0)
+    total = hashlib.sha256(repr((shapes, timeless, seed, loss.name)).encode())
+    total.update(encoded.lengths.tobytes())
+    total.update(np.ascontiguousarray(targets).tobytes())
+    return total.hexdigest()
 
 
 def _arguments(

@@ -151,7 +151,7 @@ def test_objects_of_python(word_csv, tmp_path, monkeypatch):
     from w2sg.models.backbone import load_classifier
 
     monkeypatch.setattr("w2sg.report.render", lambda *_: "", raising=False)
-    given = load_classifier(str(save_bert(tmp_path / "m")), ("a", "b"), seed=0)
+    given = load_classifier(str(save_bert(tmp_path / "m")), ("good", "bad"), seed=0)
     mine = losses.Loss("mine", lambda z, q, context: ((z.softmax(-1) - q) ** 2).sum(-1))
     made = tables(
         word_csv, tmp_path, tmp_path / "store", run={"references": []},

@@ -62,7 +62,10 @@ def test_folder_without_a_model_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a,b\n1,2\n", "lacks the columns ['label', 'text']"), ("text,label\nx,1\n", "two labels")],
+    [
+        ("a,b\n1,2\n", "text='text' is not a column of --ratio-scan="),
+        ("text,label\nx,1\n", "two labels"),
+    ],
 )
 def test_scan_refuses_files_it_cannot_use(text, message, folder, tmp_path, capsys):
     path = tmp_path / "rows.csv"

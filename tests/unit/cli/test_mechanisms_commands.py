@@ -105,10 +105,10 @@ def test_an_unwritable_folder_is_one_line(tmp_path, capsys):
 def test_reproduce_writes_one_figure_and_names_what_it_does_not_know(tmp_path, capsys):
     """Catches a figure whose claims are not in its JSON."""
     assert reproduce("mechanisms", "e9", out=tmp_path) == 0
-    record = json.loads((tmp_path / "E9.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "mechanisms-E9.json").read_text(encoding="utf-8"))
     assert all(claim["holds"] for claim in record["claims"])
     assert len(record["arrays"]["theta"]) == 321
-    assert (tmp_path / "E9.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert (tmp_path / "mechanisms-E9.svg").read_text(encoding="utf-8").startswith("<svg")
     assert reproduce("alchemy") == 2
     assert reproduce("mechanisms", "F9") == 2
     assert "figure must be one of F1" in capsys.readouterr().err
@@ -124,3 +124,54 @@ def test_a_failed_claim_is_exit_status_1(monkeypatch, capsys):
     monkeypatch.setattr(mechanisms, "figure_study", lambda name: lambda: study)
     assert reproduce_module.reproduce("mechanisms", "F1") == 1
     assert "FAILS" in capsys.readouterr().out
+
+
+def test_subjects_do_not_overwrite_each_other(monkeypatch, tmp_path):
+    """Catches E2.json of bias-variance in the place of E2.json of mechanisms."""
+    from w2sg.figures import new_figure
+    from w2sg.studies import bias_variance
+
+    for number, package in enumerate((mechanisms, bias_variance)):
+        study = Study({"x": np.array([float(number)])}, new_figure()[0], ())
+        monkeypatch.setattr(package, "figure_study", lambda name, study=study: lambda: study)
+    for subject in ("mechanisms", "bias-variance"):
+        assert reproduce(subject, "E2", out=tmp_path) == 0
+    for number, subject in enumerate(("mechanisms", "bias-variance")):
+        record = json.loads((tmp_path / f"{subject}-E2.json").read_text(encoding="utf-8"))
+        assert record["arrays"]["x"] == [number]
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_a_long_figure_keeps_its_trainings_in_a_folder_of_its_own(monkeypatch, tmp_path):
+    """Catches trainings of two long figures in one folder, and a folder refused too late."""
+    from w2sg.figures import new_figure
+    from w2sg.studies import attention
+
+    folders = []
+
+    def long_study(folder, tell):
+        folders.append(folder)
+        assert folder.is_dir()
+        return Study({}, new_figure()[0], ())
+
+    monkeypatch.setattr(attention, "figure_study", lambda name: long_study)
+    assert reproduce("attention", "CONVERGENCE", out=tmp_path) == 0
+    assert folders == [tmp_path / "attention-CONVERGENCE"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "attention-CONVERGENCE").write_text("a file of the user")
+    assert reproduce("attention", "CONVERGENCE", out=tmp_path / "other") == 2
+    assert len(folders) == 1
+
+
+def test_an_undecided_claim_is_said_and_is_no_failure(monkeypatch, capsys):
+    """Catches exit status 1, or "holds", for what the draws cannot tell."""
+    from w2sg.figures import new_figure
+
+    open_claim = Claim("more is better", "two seeds", True, decided=False)
+    study = Study({}, new_figure()[0], (open_claim,))
+    monkeypatch.setattr(mechanisms, "figure_study", lambda name: lambda: study)
+    assert reproduce("mechanisms", "F1") == 0
+    assert "cannot be" in capsys.readouterr().out
+    assert reproduce("mechanisms", "F1", as_json=True) == 0
+    [claim] = json.loads(capsys.readouterr().out)["F1"]["claims"]
+    assert (claim["holds"], claim["verdict"]) == (True, "cannot be told")

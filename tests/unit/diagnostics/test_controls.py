@@ -7,7 +7,7 @@ import pytest
 
 from w2sg.diagnostics.controls import FrozenSeed, OnRows, explain
 from w2sg.diagnostics.controls.arms import Student, best_penalty, isotropic_penalty
-from w2sg.diagnostics.ridge_path import RidgePath, as_labels
+from w2sg.heads.ridge import RidgePath, as_labels
 from w2sg.theory.weighted_ridge.fits import fit_weighted_ridge
 from w2sg.theory.weighted_ridge.from_data import shrunk_covariance
 

@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from w2sg.theory.discrepancy import (
+    Dimensions,
     LatentModel,
     opr_lower_bound,
     optimal_labels,
@@ -74,6 +75,54 @@ def test_population_bounds_hold(d_w, d_s, share, n, N):
     assert opr_lower_bound(*args) <= exact.opr * (1 + 1e-12)
     if exact.ceiling_risk < exact.teacher_risk and (bound := pgr_lower_bound(*args)) > 0:
         assert bound <= exact.pgr + 1e-12
+
+
+@settings(max_examples=300)
+@given(
+    d_w=st.integers(1, 40),
+    d_s=st.integers(1, 40),
+    n=st.integers(3, 2000),
+    N=st.integers(3, 4000),
+    sigma2=st.floats(0.02, 5.0),
+    scales=st.tuples(*3 * [st.sampled_from([0.0, 0.1, 1.0])]),
+    seed=st.integers(0, 10**6),
+)
+def test_bounds_hold_where_the_docstring_says(d_w, d_s, n, N, sigma2, scales, seed):
+    # Catches a condition without the term of the misfit, or without that of ρ_w as label noise.
+    assume(n > max(d_w, d_s) + 1 and d_s + 1 < N)
+    rng, k = np.random.default_rng(seed), min(d_w, d_s)
+    C = np.zeros((d_s, d_w))
+    C[range(k), range(k)] = rng.uniform(size=k) * rng.integers(2, size=k)
+    alpha, beta = rng.normal(size=d_s) * scales[0], rng.normal(size=d_w) * scales[1]
+    model = LatentModel(C, alpha, beta, scales[2])
+    rho, fresh = model.rho_w + model.rho_s, d_s / (N - d_s - 1)
+    survives = model.d_sw + (d_w - model.d_sw) * fresh
+    taken = model.inherited_bias + model.rho_w * survives / (n - d_w - 1) + fresh * model.misfit
+    exact = risk_summary(model, n, N, sigma2)
+    args = (d_w, d_s, model.d_sw, n, N, sigma2, rho, "population")
+    if taken <= model.rho_w:
+        assert opr_lower_bound(*args) <= exact.opr * (1 + 1e-9)
+        if exact.ceiling_risk < exact.teacher_risk and (bound := pgr_lower_bound(*args)) > 0:
+            assert bound <= exact.pgr + 1e-9
+    without_end = (*args[:4], np.inf, *args[5:7])
+    assert opr_lower_bound(*without_end) == opr_lower_bound(*without_end, "population")
+
+
+def test_neither_version_is_a_bound_outside_its_conditions():
+    # Each breaks one condition of the docstring: few rows for the baseline; a part of the target
+    # that is label noise to the teacher; a misfit that is noise to the student.
+    few = (Dimensions(5, 50, 5), (5, 50, 5, 20, 200, 1.0, 0.0))
+    noisy = LatentModel(np.zeros((14, 18)), 3 * np.ones(14), np.zeros(18))
+    noisy = (noisy, (18, 14, 0, 310, 17, 0.004, noisy.rho_w + noisy.rho_s))
+    for model, args in (few, noisy):
+        assert opr_lower_bound(*args, "population") > risk_summary(model, *args[3:6]).opr
+    beta = np.zeros(16)
+    beta[3:] = (0.00196 / 13) ** 0.5
+    foreign = LatentModel(np.eye(5, 16) * ([1] * 3 + [0] * 13), np.zeros(5), beta)
+    args = (16, 5, 3, 594, 13, 0.48, foreign.rho_w + foreign.rho_s)
+    exact = risk_summary(foreign, *args[3:6])
+    assert exact.teacher_risk > exact.ceiling_risk
+    assert exact.pgr < 0 < pgr_lower_bound(*args, "population")
 
 
 def test_bounds_say_nothing_where_the_student_is_infinite():

@@ -42,3 +42,34 @@ def test_one_seed_one_result(measured):
 def test_too_few_trials_are_refused():
     with pytest.raises(ValueError, match="trials must be at least 2"):
         study.measure(trials=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("pgr_lower_bound", lambda bound: bound + 3),
+        ("opr_lower_bound", lambda bound: bound + 3),
+        ("pgr_lower_bound", lambda bound: bound - 0.1),
+        ("opr_lower_bound", lambda bound: 0.9 * bound),
+        ("pgr_lower_bound", lambda bound: bound + 0.2),
+    ],
+)
+def test_a_wrong_bound_fails_a_claim(monkeypatch, name, wrong):
+    # Shape alone (it rises, it peaks there) does not tell a bound from the bound plus 3.
+    bound = getattr(study, name)
+    monkeypatch.setattr(study, name, lambda *args: wrong(bound(*args)))
+    assert not all(claim.holds for claim in study.bound_illustration().claims)
+
+
+@pytest.mark.parametrize("factor", [0.95, 1.05])
+@pytest.mark.parametrize(
+    ("predictor", "name"),
+    [(1, "gap_ratios"), (2, "gap_ratios")] + [(k, "excess_risks") for k in range(4)],
+)
+def test_a_risk_that_is_off_by_five_per_cent_fails_a_claim(measured, predictor, name, factor):
+    # Twelve trials are enough: the distance of a whole curve is tested beside that of its points.
+    risks = {key: values.copy() for key, values in measured.risks.items()}
+    for values in risks.values():
+        values[..., predictor] *= factor
+    wrong = getattr(study, name)(dataclasses.replace(measured, risks=risks))
+    assert not all(claim.holds for claim in wrong.claims if "agree" in claim.statement)

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from forecast_problems import noisy_column, weak_probe
 
+from w2sg import arms
 from w2sg.forecast import Evidence, Record, RecordedCell, forecast
 from w2sg.forecast.advice import Cost, _worth
 from w2sg.forecast.observed import Contest, Observed, root_curve
 from w2sg.forecast.prediction import NORMAL, predict
-from w2sg.forecast.ways import WAYS
 
 
 def _observed(share=0.2, rows=40, net=20, n=200):
-    contests = {way: Contest(share, rows, net) for way in WAYS}
+    contests = {way: Contest(share, rows, net) for way in arms.ways()}
     return Observed(n, 2000, 1000, (40, 80, 160), (0.7, 0.7, 0.7), (0.7, 0.75, 0.8), contests, 0.1)
 
 
 def _cell(name, family, gain, **given):
     observed = _observed(**given)
-    accuracy = {"teacher": 0.7, "ceiling": 0.85} | dict.fromkeys(WAYS, 0.7 + gain)
+    accuracy = {"teacher": 0.7, "ceiling": 0.85} | dict.fromkeys(arms.ways(), 0.7 + gain)
     return RecordedCell(name, family, "tfidf", "frozen", observed, accuracy, 0.01, 1.0, 2.0)
 
 
@@ -63,10 +63,10 @@ def test_denoising_a_given_column_is_forecast_within_its_interval():
     # catches a wrong sign or scale of the gain: 30 % flips on a linear truth are averaged away
     evidence, x_new, y_new = noisy_column(n=150, flip=0.3)
     found = forecast(evidence, record=Record())
-    from w2sg.forecast import fit_ways
+    from w2sg.forecast import fit_arms
 
     n = evidence.n
-    ways = fit_ways(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
+    ways = fit_arms(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
     student = (ways.scores(x_new)["student"].argmax(axis=1) == y_new).mean()
     gain = found.prediction.gain["student"]
     assert gain.low < student - 0.7 < gain.high
@@ -127,7 +127,7 @@ def test_pgr_is_withheld_without_a_gap():
     # catches a ratio to nothing
     observed = Observed(
         60, 500, 300, (12, 24, 48), (0.8, 0.8, 0.8), (0.8, 0.8, 0.8),
-        {way: Contest(0.05, 3, 0) for way in WAYS}, 0.01,
+        {way: Contest(0.05, 3, 0) for way in arms.ways()}, 0.01,
     )  # fmt: skip
     found = predict(observed, Record())
     assert found.pgr.estimate is None

@@ -10,12 +10,11 @@ from w2sg.models.backbone import (
     check_padding,
     collate,
     encode,
-    fingerprint,
     load_classifier,
-    locate,
     logits,
 )
 from w2sg.models.features import pooled_features
+from w2sg.models.sources import fingerprint, locate
 
 TEXTS = ["w1 w2", "! ! !", "w3 ! w4 w5 w6 w7 w8", "w9 !", "w1", "a short text !"]
 

@@ -1,16 +1,13 @@
-"""Our plain arrays against the scikit-learn pipeline that they stand for, and users' estimators."""
+"""Our plain arrays against the scikit-learn pipeline that they stand for."""
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.naive_bayes import ComplementNB
 from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
 
 from w2sg.data.synthetic import word_table
-from w2sg.models.baselines import fit_estimator, fit_tfidf
+from w2sg.models.baselines import fit_tfidf
 
 TABLE = word_table(260, n_classes=3, n_words=50, words_per_text=6).frame
 TEXTS, LABELS = TABLE["text"].tolist(), TABLE["label"].to_numpy()
@@ -56,34 +53,3 @@ def test_pairs_do_not_run_together():
 def test_a_class_with_one_row_is_refused():
     with pytest.raises(ValueError, match=r"has \[3, 1\] rows per class.*raise data\.n_labelled"):
         fit_tfidf(["a", "b", "c", "d"], np.array([0, 0, 0, 1]), n_classes=2, folds=2, seed=0)
-
-
-@pytest.mark.parametrize(
-    "estimator",
-    ["ComplementNB", ComplementNB(), LinearSVC(), RandomForestClassifier(10),
-     make_pipeline(CountVectorizer(), ComplementNB())],
-    ids=["name", "object", "no probabilities", "random", "pipeline"],
-)  # fmt: skip
-def test_estimators(estimator):
-    one, accuracy = fit_estimator(
-        estimator, TEXTS[TRAIN], LABELS[TRAIN], n_classes=3, folds=2, seed=0
-    )
-    p = one.predict_proba(TEXTS[REST])
-    assert p.shape == (100, 3)
-    assert (p.argmax(axis=1) == LABELS[REST]).mean() > 0.6
-    assert 0.5 < accuracy < 1
-    two, _ = fit_estimator(estimator, TEXTS[TRAIN], LABELS[TRAIN], n_classes=3, folds=2, seed=0)
-    assert np.array_equal(p, two.predict_proba(TEXTS[REST]))  # a random_state is set
-    if not isinstance(estimator, str):
-        assert not hasattr(estimator, "classes_")  # the user's object is not fitted
-
-
-def test_what_is_no_estimator():
-    def fit(estimator):
-        return fit_estimator(estimator, TEXTS, LABELS, n_classes=3, folds=2, seed=0)
-
-    with pytest.raises(ValueError, match=r"'ComplementBN' is no scikit-learn .*'ComplementNB'"):
-        fit("ComplementBN")
-    for wrong in (CountVectorizer(), 3, ComplementNB):
-        with pytest.raises(ValueError, match="must be a scikit-learn classifier or pipeline"):
-            fit(wrong)

@@ -82,7 +82,7 @@ def test_left_padding_finds_the_same_tokens(bert, texts):
     # catches a last token taken at length − 1, which on the left is inside the text
     batch = [texts[0], texts[0] + " w3"]
     ids = WordTokenizer("left")(batch, max_length=99)
-    from w2sg.models.frozen import pool
+    from w2sg.models.features import pool
 
     states = torch.arange(ids["attention_mask"].numel()).reshape(2, -1, 1).float()
     width = states.shape[1]
@@ -223,3 +223,17 @@ def test_a_model_trained_in_a_subspace_needs_as_many_directions_as_its_task():
         assert found.performance[0] < 0.95, projection
         assert found.dimension in (5, 12), projection
         assert torch.equal(model.weight, before)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_features_of_a_run_are_those_of_a_model_at_hand(tiny_model, layer):
+    # catches a second extraction with a pooling or a count of layers of its own
+    from w2sg.models.features import load_encoder, pooled_features
+
+    texts = [f"w{i} " * (i % 7 + 1) for i in range(40)]
+    model, tokenizer = load_encoder(str(tiny_model))
+    found = diagnostics.layer_features(model, tokenizer, texts, [layer], batch_size=3)[layer]
+    expected = pooled_features(str(tiny_model), texts, layers=layer)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    streamed = list(diagnostics.stream_layer_features(model, tokenizer, texts, [layer]))
+    np.testing.assert_allclose(streamed[0][layer], expected, atol=2e-6)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sweep_tables import made
 
+from w2sg.report.drawing import WIDE
 from w2sg.report.sweep_laws import LABELLED, UNLABELLED, CellErrors, lay_over
 from w2sg.report.sweep_page import render_sweep
 from w2sg.theory.discrepancy import kappa
@@ -53,7 +54,9 @@ def test_the_laws_are_found_and_drawn(axis, said, arms):
     laws = told(axis, cells(over=axis))
     for words in said:
         assert any(words in note for note in laws.notes), (words, laws.notes)
-    lines = {line.get_label() for line in laws.figure.axes[0].lines if "law" in line.get_label()}
+    lines = {
+        line.get_label() for line in laws.draw(WIDE).axes[0].lines if "law" in line.get_label()
+    }
     assert lines == {f"{arm}, law" for arm in arms}
     for _, size, arm, measured, law in laws.rows:
         assert law == pytest.approx(measured, rel=1e-4), (size, arm)
@@ -72,7 +75,7 @@ def test_the_laws_are_found_and_drawn(axis, said, arms):
 )
 def test_where_they_do_not_apply_there_is_a_sentence_and_no_line(axis, found, why):
     laws = told(axis, found)
-    assert laws.figure is None
+    assert laws.draw is None
     assert laws.rows == ()
     assert any(why.lower() in note.lower() for note in laws.notes), laws.notes
 
@@ -89,10 +92,10 @@ def test_each_setting_is_judged_alone():
 def test_the_page_has_the_laws_below_the_curve():
     record, table = made([(n,) for n in SIZES], (UNLABELLED,))
     page = render_sweep(record, table, cells())
-    names = re.findall(r'download="([^"]+)\.svg"', page)
+    names = re.findall(r'data-save="([^"]+)"', page)
     assert names == ["gains", "curve-data-n_unlabelled", "curve-data-n_unlabelled-laws"]
     assert "student A + B κ(d, N), A = 0.300" in page
     page = render_sweep(record, table, cells(policy="full"))
     assert "student.policy = full moves them" in page
-    assert "-laws.svg" not in page
+    assert "-laws.csv" not in page
     assert "No theory line" not in render_sweep(*made([("ce",), ("squared",)], ("student.loss",)))

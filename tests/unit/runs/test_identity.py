@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from tiny import save_bert, tables
 
+from w2sg import arms
 from w2sg.runs import together
 from w2sg.runs.compute import compute
 from w2sg.runs.execute import execute
 from w2sg.runs.store import Store, digest
-from w2sg.spec import REFERENCES, Named, load
+from w2sg.spec import Named, load
 
-ALL = {"references": list(REFERENCES), "preview": True}
+ALL = {"references": list(arms.references()), "preview": True}
 STUDENTS = {"student", "self_training", "student_then_labels", "mixed", "strong_on_labelled"}
 
 
@@ -223,7 +224,7 @@ def test_rate_follows_the_steps(start):
 
 def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, word_csv, tmp_path):
     """Probabilities for two classes must not be served where there are now three."""
-    frame = pd.read_csv(word_csv, dtype=str).assign(p=0.5)
+    frame = pd.read_csv(word_csv, dtype=str).assign(p="good")
     frame.to_csv(tmp_path / "a.csv", index=False)
     made = tables(
         tmp_path / "a.csv", tiny_model, tmp_path / "s", run=ALL,
@@ -236,12 +237,27 @@ def test_column_teacher_depends_on_the_column_and_the_classes(dry, tiny_model, w
     frame.to_csv(tmp_path / "a.csv", index=False)
     after, _ = roles(made)
     assert before["teacher/0"] != after["teacher/0"]
-    frame = pd.read_csv(word_csv, dtype=str).assign(p=0.6)
+    frame = pd.read_csv(word_csv, dtype=str).assign(p="bad")
     frame.to_csv(tmp_path / "a.csv", index=False)
     again, _ = roles(made)
     assert "teacher" in changed(before, again)
     assert "strong_on_labelled" not in changed(before, again)
     assert "ceiling" not in changed(before, again)
+
+
+def test_what_numbers_stand_for_enters_the_teacher_alone(dry, tiny_model, word_csv, tmp_path):
+    """Catches answers served under the other coding, and references that are trained again."""
+    frame = pd.read_csv(word_csv, dtype=str).assign(p=0.3)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    made = tables(
+        tmp_path / "a.csv", tiny_model, tmp_path / "s", run=ALL,
+        teacher={"kind": "column", "column": "p", "classes": ["good"]},
+    )  # fmt: skip
+    before, _ = roles(made)
+    after, outcome = roles(made, teacher__classes=["bad"])
+    assert {"teacher", "student"} <= changed(before, after)
+    assert not {"strong_on_labelled", "ceiling"} & changed(before, after)
+    assert outcome.of_role("teacher/0").manifest.body["spec"]["classes_of_column"] == ["bad"]
 
 
 def test_objects_enter_by_name_and_version_or_run_uncached(dry, word_csv, tiny_model, tmp_path):

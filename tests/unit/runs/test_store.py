@@ -75,7 +75,9 @@ def test_flipped_byte_in_the_manifest(store, old, new):
     assert "manifest" in damage
 
 
-@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"store_version": 99}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "{}", '{"store_version": "9"}', "\xff", "[" * 100_000]
+)
 def test_manifest_that_is_something_else(store, text):
     (store.folder(KEY) / MANIFEST).write_text(text, encoding="latin-1")
     assert store.read(KEY)[0] is None
@@ -276,5 +278,12 @@ def test_read_manifest_of_another_version(store):
     path = store.folder(KEY) / MANIFEST
     fields = {**json.loads(path.read_text(encoding="utf-8")), "store_version": 2}
     path.write_text(json.dumps(fields), encoding="utf-8")
-    with pytest.raises(ValueError, match="store version 2, this w2sg reads 1"):
+    with pytest.raises(StoreError, match=r"by a newer w2sg \(store version 2, this one reads 1"):
+        read_manifest(store.folder(KEY))
+    with pytest.raises(StoreError, match=r"Nothing was removed"):
+        store.read(KEY)
+    assert path.is_file()  # an older w2sg must not compute it again over the newer one's
+    fields["store_version"] = 0
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"store version 0, this w2sg reads 1"):
         read_manifest(store.folder(KEY))

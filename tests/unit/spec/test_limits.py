@@ -7,8 +7,8 @@ import pytest
 
 from w2sg.runs.sweep_spec import load_sweep
 from w2sg.spec import Spec, SpecError, load, parse_overrides, to_toml
+from w2sg.train.attention.select import parse_roles
 from w2sg.train.policies.adapters import METHODS
-from w2sg.train.projections.select import parse_roles
 
 DATA = {"data": {"path": "a.csv"}}
 

@@ -43,6 +43,10 @@ LEAST = {"data": {"bundled": "qnli"}}
         ("teacher.kind", 3, "teacher.kind = 3: must be 'tfidf', 'sklearn'"),
         ("teacher.kind", "column", "needs teacher.column"),
         ("teacher.kind", "sklearn", "needs teacher.estimator"),
+        ("teacher.classes", ["a"], "teacher.classes says what the values of teacher.column stand"),
+        ("teacher", {"kind": "column", "column": "p", "classes": []}, "teacher.classes = []: must"),
+        ("data.no_label", {"a": 1}, "data.no_label = {'a': 1}: must be a list"),
+        ("data.no_label", [["NA"]], "data.no_label.0 = ['NA']: must be a text"),
         ("teacher.cross_fit", 1, "teacher.cross_fit must be 0 (off) or at least 2 folds, got 1"),
         ("run.seeds", [], "run.seeds is empty"),
         ("run.seeds", [1, 1], "run.seeds has repeated entries: [1, 1]"),
@@ -132,6 +136,15 @@ def test_several_models_are_written_and_read():
     assert load(tomllib.loads(to_toml(made))) == made
 
 
+def test_values_of_a_column_may_be_written_as_they_stand_there():
+    """Catches -1 refused as no text, and an empty list taken for none."""
+    for written, values in (([-1, "NA"], ("-1", "NA")), (-1, ("-1",)), ("NA", ("NA",)), ([], ())):
+        made = load({"data": {"bundled": "demo", "no_label": written}})
+        assert made.data.no_label == values
+        assert load(tomllib.loads(to_toml(made))) == made
+    assert load({"data": {"bundled": "demo"}}).data.no_label is None
+
+
 def test_frozen_and_the_source_untouched():
     tables = {"data": {"bundled": "qnli"}, "student": {"epochs": 3}}
     spec = load(tables, {"student.epochs": 1})
@@ -167,6 +180,7 @@ SPECS = st.fixed_dictionaries(
             {"path": WORD},
             optional={
                 "text": WORD, "group": st.none() | WORD, "split": st.none() | WORD,
+                "no_label": st.none() | st.lists(WORD),
                 "split_seed": SEED, "n_labelled": st.integers(1, 10**9),
                 "duplicates": st.sampled_from(["report", "drop"]),
             },

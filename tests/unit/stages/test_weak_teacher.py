@@ -10,7 +10,8 @@ from w2sg._seeds import child_seed
 from w2sg.data.examples import Labelled, Unlabelled
 from w2sg.data.splits import divide
 from w2sg.data.synthetic import word_table
-from w2sg.models.baselines import fit_estimator, fit_tfidf
+from w2sg.models.baselines import fit_tfidf
+from w2sg.models.estimators import fit_estimator
 from w2sg.stages import weak_teacher
 from w2sg.stages.pseudo_labels import make
 from w2sg.stages.weak_teacher import Teacher, column, predictions
@@ -27,9 +28,9 @@ def told(names=NAMES, **columns):
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"p": [0.1, 0.5, 1.0]}, [[0, 1], [0.5, 0.5], [0.9, 0.1]]),
+        ({"good": [0.1, 0.5, 1.0]}, [[0, 1], [0.5, 0.5], [0.9, 0.1]]),
         ({"p": ["bad", "good ", "good"]}, [[0, 1], [0, 1], [1, 0]]),
-        ({"p": [0.1, 0.5, 1.0], "q": [0.9, 0.5, 0.0]}, [[1, 0], [0.5, 0.5], [0.1, 0.9]]),
+        ({"bad": [0.1, 0.5, 1.0], "good": [0.9, 0.5, 0.0]}, [[1, 0], [0.5, 0.5], [0.1, 0.9]]),
     ],
 )
 def test_columns_are_read_by_id(columns, expected):
@@ -46,12 +47,12 @@ def test_numbers_that_name_classes():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"p": [0.1, None, 1.0]}, "id 'b' has no value"),
+        ({"p_good": [0.1, None, 1.0]}, "id 'b' has no value"),
         ({"p": [0.1, 0.2, 1.5]}, "id 'a' has probability 1.5"),
         ({"p": [0.1, 0.2, -0.5]}, "id 'a' has probability -0.5"),
         ({"p": [0.1, 0.2, float("inf")]}, "id 'a' has probability inf|none of the classes"),
         ({"p": ["bad", "great", "good"]}, "id 'b' says 'great', which is none of the classes"),
-        ({"p": [0.5] * 3, "q": [0.5, 0.4, 0.5]}, "probabilities of id 'b' sum to 0.9, not 1"),
+        ({"bad": [0.5] * 3, "good": [0.5, 0.4, 0.5]}, "probabilities of id 'b' sum to 0.9, not 1"),
         ({"p": [0.5] * 3, "q": [0.5] * 3, "r": [0.0] * 3}, "3 columns for the 2 classes"),
     ],
 )
@@ -116,7 +117,7 @@ def test_pseudo_labels_tempered_and_hardened_by_id():
 
     np.testing.assert_allclose(labels(), p[[1, 2, 0]])
     np.testing.assert_allclose(labels(temperature=2.0)[2], [1 / 3, 2 / 3])
-    np.testing.assert_allclose(labels(labels="hard"), [[1, 0], [1, 0], [0, 1]])
+    np.testing.assert_allclose(labels(labels="hard"), [[0.5, 0.5], [1, 0], [0, 1]])
     np.testing.assert_allclose(labels(shrink=0.5)[0], [0.5, 0.5])
     np.testing.assert_allclose(labels(shrink=0.5)[1], [0.75, 0.25])
     np.testing.assert_allclose(labels(labels="hard", shrink=0.5)[2], [0.25, 0.75])
@@ -211,10 +212,17 @@ def test_calibration_keeps_copies_of_a_row_in_one_fold():
     parts = words(60)
     drawn = weak_teacher.drawn_again(parts.labelled.labels, 0, 0)
     rows = weak_teacher.copied(parts.labelled, drawn)
-    model, accuracy = fit_estimator(
-        "LinearSVC", rows.texts, rows.labels, n_classes=2, folds=3, seed=0, groups=rows.groups
+    fitted = fit_estimator(
+        "LinearSVC",
+        rows.texts,
+        rows.labels,
+        label_names=("a", "b"),
+        folds=3,
+        seed=0,
+        groups=rows.groups,
     )
-    assert accuracy is None
+    assert fitted.cv_accuracy is None
+    model = fitted.model
     assert len(np.unique(drawn)) < 60
     assert len(model[-1].cv) == 3
     for train, held_out in model[-1].cv:
@@ -237,3 +245,12 @@ def test_equal_members_and_excluded_classes_are_refused():
     apart = weak_teacher.ensemble([sure], combine="dual", **common)
     with pytest.raises(ValueError, match=r'exactly 0 needs teacher\.combine = "primal"'):
         apart(rows, seed=seed).predict(ROWS)
+
+
+def test_a_bootstrap_sample_does_not_depend_on_the_names_of_the_classes():
+    """Class numbers follow the sorted names: drawing class by number ties the sample to names."""
+    labels = np.array([1, 0, 2, 1, 0, 2, 2, 1, 0, 0])
+    renumbered = np.array([2, 0, 1])[labels]
+    np.testing.assert_array_equal(
+        weak_teacher.drawn_again(labels, 3, 1), weak_teacher.drawn_again(renumbered, 3, 1)
+    )

@@ -1,5 +1,6 @@
 """The desk-scale study: its tasks, its pre-training, its ordering."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,13 +9,14 @@ from w2sg.studies.attention.desk import (
     FIRST_KEY,
     PAIRS,
     SYMBOLS,
-    TASKS,
+    DeskResult,
     Scale,
     _task,
     attention_desk,
     pretrain,
     study,
 )
+from w2sg.train.policies import RateGrid
 
 
 @pytest.mark.parametrize("task", ["content", "shift"])
@@ -40,13 +42,65 @@ def test_unknown_task_is_refused():
         attention_desk(pretrain(Scale(width=8, layers=1, pretraining_steps=1)), "copy")
 
 
+RATES = (1e-4, 1e-3)
+ACCURACY = {"q": 0.3, "k": 0.35, "v": 0.9, "qv": 0.95, "kv": 0.95, "qkv": 0.95}
+GRID = [[0.3, 0.9], [0.4, 0.88]]  # accuracy over (η_Q, η_V)
+
+
+def desk_claims(accuracy=None, grid=None, spread=0.005, seeds=5):
+    """Verdicts on synthetic accuracies that vary over seeds."""
+    rng = np.random.default_rng(0)
+    roles = ACCURACY | (accuracy or {})
+    by_roles = {r: mean + spread * rng.standard_normal((1, seeds)) for r, mean in roles.items()}
+    scores = np.array(grid or GRID)[..., None] + spread * rng.standard_normal((2, 2, seeds))
+    result = DeskResult("content", RATES[:1], by_roles, RateGrid(RATES, RATES, scores))
+    return [claim.verdict for claim in result.claims()]
+
+
+def test_claims_hold_for_accuracies_that_say_so():
+    assert desk_claims() == ["holds"] * 4
+
+
+@pytest.mark.parametrize(
+    ("claim", "altered"),
+    [
+        (0, {"accuracy": {"q": 0.93}}),
+        (0, {"accuracy": {"k": 0.93}}),
+        (1, {"accuracy": {"kv": 0.9}}),
+        (2, {"accuracy": {"qv": 0.9, "kv": 0.9}}),
+        (3, {"grid": [[0.3, 0.9], [0.4, 0.5]]}),
+    ],
+)
+def test_altered_accuracies_fail_their_claim(claim, altered):
+    assert desk_claims(**altered)[claim] == "fails"
+
+
+def test_a_tenth_of_a_point_over_the_margin_is_not_decided():
+    # At two seeds KV 3.1 points below QV was printed as a failure.
+    by_roles = {role: np.full((1, 2), mean) for role, mean in ACCURACY.items()}
+    by_roles["kv"] = by_roles["qv"] - [[0.022, 0.04]]
+    scores = np.array(GRID)[..., None] + [-0.01, 0.01]
+    result = DeskResult("shift", RATES[:1], by_roles, RateGrid(RATES, RATES, scores))
+    assert result.claims()[1].verdict == "cannot be told"
+    assert desk_claims({"q": 0.9}, spread=0.02)[0] == "cannot be told"
+
+
+def test_claims_pair_the_seeds():
+    # Seeds move all roles alike; without pairing this spread hides V's lead over K.
+    common = np.linspace(-0.2, 0.2, 5)
+    by_roles = {
+        role: (mean + common + 0.002 * np.random.default_rng(i).standard_normal(5))[None]
+        for i, (role, mean) in enumerate((ACCURACY | {"k": 0.85}).items())
+    }
+    scores = np.array(GRID)[..., None] + common
+    result = DeskResult("shift", RATES[:1], by_roles, RateGrid(RATES, RATES, scores))
+    assert result.claims()[0].verdict == "holds"
+
+
 @pytest.mark.slow
 def test_ordering_of_the_roles():
-    """The claims that hold on both tasks, and the one that holds on one of them only."""
-    found = {claim.statement: claim.holds for claim in study().claims}
-    for task in TASKS:
-        assert found[f"{task}: V alone beats Q alone and K alone"]
-        assert found[f"{task}: Q and V do as well as Q, K and V"]
-        assert found[f"{task}: most of the gain over an untuned rate is not due to the ratio"]
-    assert found["content: Q is not special: K and V do as well as Q and V"]
-    assert not found["shift: Q is not special: K and V do as well as Q and V"]
+    """The claims that hold on both tasks, and the one that eight seeds leave open on one."""
+    found = {claim.statement: claim.verdict for claim in study().claims}
+    open_one = "shift: Q is not special: K and V do as well as Q and V, to 3 points"
+    assert found.pop(open_one) == "cannot be told"
+    assert set(found.values()) == {"holds"}

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from w2sg import arms
 from w2sg.data.synthetic import word_table
 from w2sg.forecast.observed import Contest, Observed
 from w2sg.forecast.record import Record, RecordedCell, packaged_record, record_of
-from w2sg.forecast.ways import WAYS
 from w2sg.studies.track_record import assess, cell_list, fine_tuned, table
 from w2sg.studies.track_record.cells import LISTS, CellList, Rows
 from w2sg.studies.track_record.runner import divided, outcome, run_cell
@@ -70,15 +70,15 @@ def test_noisy_column_is_as_wrong_as_the_cell_says():
 
 
 def _known(name, family, share, gain, best="student"):
-    contests = {way: Contest(share, 50, round(50 * gain / share)) for way in WAYS}
+    contests = {way: Contest(share, 50, round(50 * gain / share)) for way in arms.ways()}
     observed = Observed(
         300, 2000, 1000, (60, 120, 240), (0.7,) * 3, (0.6, 0.65, 0.7), contests, 0.1
     )
     accuracy = {"teacher": 0.7, "ceiling": 0.9}
-    accuracy |= {way: 0.7 + gain - 0.05 * (way != best) for way in WAYS}
+    accuracy |= {way: 0.7 + gain - 0.05 * (way != best) for way in arms.ways()}
     return RecordedCell(
         name, family, "tfidf", "frozen", observed, accuracy, 0.01, 1.0, 2.0,
-        dict.fromkeys(WAYS, 0.001),
+        dict.fromkeys(arms.ways(), 0.001),
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_a_fine_tuned_cell_is_forecast_then_run_once(tiny_model, tmp_path, monke
     files = [tmp_path / "out" / part / "tuned-words.json" for part in ("forecasts", "outcomes")]
     before, after = (json.loads(file.read_text()) for file in files)
     assert before["written"] < after["begun"]
-    assert set(after["accuracy"]) == {"teacher", "ceiling", *WAYS}
+    assert set(after["accuracy"]) == {"teacher", "ceiling", *arms.ways()}
     assert abs(after["accuracy"]["teacher"] - 0.7) < 0.12  # of 150 test rows, twice
     ran = []
     monkeypatch.setattr(fine_tuned, "run_cell", lambda *given: ran.append(given))

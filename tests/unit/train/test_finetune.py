@@ -11,7 +11,7 @@ from tiny import save_bert
 from w2sg import losses
 from w2sg.models.backbone import encode, load_classifier
 from w2sg.train.batches import plan
-from w2sg.train.callbacks import COMPLETE
+from w2sg.train.checkpoints import COMPLETE
 from w2sg.train.finetune import finetune, predict
 from w2sg.train.policies import apply
 from w2sg.train.schedule import HeldOut, Schedule
@@ -118,12 +118,14 @@ def test_interrupted_after_it_had_stopped_early(tiny_model, tmp_path):
 
 
 def test_a_checkpoint_that_was_cut_is_not_used(tiny_model, tmp_path):
+    """Stopped while it was written: nobody's damage, so nothing is said."""
     with pytest.raises(KeyboardInterrupt):
         train(tiny_model, tmp_path / "cut", progress=stop_at(4))
     (tmp_path / "cut" / "checkpoint-3" / COMPLETE).unlink()
     whole, _, _ = train(tiny_model, tmp_path / "whole")
     again, training, _ = train(tiny_model, tmp_path / "cut")
-    assert training.resumed_from == 0
+    assert training.resumed_from == 2
+    assert training.dropped == ()
     assert same(weights(whole), weights(again)) == []
 
 

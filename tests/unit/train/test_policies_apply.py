@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from w2sg.train.attention import find_attention
 from w2sg.train.policies import apply
-from w2sg.train.projections import find_attention
 
 
 def trained(model):

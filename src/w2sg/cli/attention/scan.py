@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from w2sg._seeds import child_seed
 from w2sg.cli.options import number
 
-if TYPE_CHECKING:
-    import pandas as pd
+LONGEST = 128  # tokens of a text
 
+if TYPE_CHECKING:
     from w2sg.train.policies import RateGrid
 
 
@@ -24,34 +24,36 @@ def run_scan(
     quiet: bool,
 ) -> "RateGrid":
     """Return held-out accuracy over pairs of rates on the rows of a file."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    from w2sg.models.backbone import ensure_pad_token
+    from w2sg.data.label_column import NO_LABEL
+    from w2sg.data.sources import read_table
+    from w2sg.models.backbone import load_classifier, longest
+    from w2sg.models.inputs import check_tokens
     from w2sg.train.policies.scan import Encoded, ratio_scan
 
-    if not data.is_file():
-        raise ValueError(f"there is no file {data}")
-    frame = _frame(data)
-    if missing := {"text", "label"} - set(frame.columns):
-        raise ValueError(
-            f"{data} lacks the columns {sorted(missing)}; it has {list(frame.columns)}"
-        )
-    frame = (
-        frame.dropna(subset=["text", "label"])
-        .sample(frac=1.0, random_state=child_seed(0, "rows"))
-        .head(rows)
-    )
-    names = sorted(frame["label"].unique().tolist())
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, got {seeds}")
+    table = read_table(path=data, text="text", label="label", argument="--ratio-scan")
+    labelled = table.frame[table.frame["label"] != NO_LABEL]
+    frame = labelled.sample(frac=1.0, random_state=child_seed(0, "rows")).head(rows)
+    names = sorted(set(frame["label"]))
     if len(names) < 2 or len(frame) < 8:
-        raise ValueError(f"{data} needs two labels and 8 rows, it has {len(names)}, {len(frame)}")
+        raise ValueError(
+            f"--ratio-scan={str(data)!r} needs two labels and 8 rows, it has {len(names)} and "
+            f"{len(frame)}"
+        )
     import torch
 
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    ensure_pad_token(tokenizer)
-    encoded = tokenizer(
+    label_names = [str(name) for name in names]
+    first = load_classifier(source, label_names, seed=0)
+    encoded = first.tokenizer(
         frame["text"].astype(str).tolist(),
-        truncation=True, max_length=128, padding=True, return_tensors="pt",
-    )  # fmt: skip
+        truncation=True,
+        max_length=longest(first.tokenizer, LONGEST),
+        padding=True,
+        return_tensors="pt",
+    )
+    tokens = ({"input_ids": row.tolist()} for row in encoded["input_ids"])
+    check_tokens(first.model, first.tokenizer, tokens, source)
     target = torch.tensor([names.index(label) for label in frame["label"]])
     cut = len(frame) - len(frame) // 4
     parts = [
@@ -60,9 +62,8 @@ def run_scan(
     ]
 
     def build() -> Any:
-        model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=len(names))
-        model.config.pad_token_id = tokenizer.pad_token_id
-        return model
+        # the scan has set the seed
+        return load_classifier(source, label_names, seed=torch.initial_seed()).model
 
     def progress(q: float, v: float, seed: int, accuracy: float) -> None:
         if not quiet:
@@ -72,14 +73,6 @@ def run_scan(
         build, *parts, lr_q=_rates("--lr-q", lr_q), lr_v=_rates("--lr-v", lr_v),
         seeds=range(seeds), epochs=epochs, progress=progress,
     )  # fmt: skip
-
-
-def _frame(data: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    if data.suffix in (".jsonl", ".json"):
-        return pd.read_json(data, lines=True)
-    return pd.read_parquet(data) if data.suffix == ".parquet" else pd.read_csv(data)
 
 
 def _rates(option: str, text: str) -> list[float]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.diagnostics.controls.experiment import FrozenSeed, OnRows
-from w2sg.diagnostics.ridge_path import RidgePath, as_labels
+from w2sg.heads.ridge import RidgePath, as_labels
+from w2sg.soft_labels import hit_share
 from w2sg.theory.weighted_ridge.from_data import shrunk_covariance
 
 SHARE_SWEEPS = 20
@@ -29,9 +30,8 @@ class Arms:
     student: FloatArray
 
     def hits(self, truth: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
-        """Return whether teacher and student are right, row by row."""
-        teacher, student = (p.argmax(axis=1) == truth for p in (self.teacher, self.student))
-        return teacher.astype(np.float64), student.astype(np.float64)
+        """Return how right teacher and student are, row by row; a tie is a guess."""
+        return hit_share(self.teacher, truth), hit_share(self.student, truth)
 
     def squared_gain(self, truth: NDArray[np.int64]) -> FloatArray:
         """Return by how much the student's squared error is below the teacher's, row by row."""

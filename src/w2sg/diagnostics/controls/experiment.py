@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from w2sg._arrays import as_floats
-from w2sg.diagnostics.softmax import as_probabilities
+from w2sg.heads.logistic import as_probabilities
 
 LEAST_ROWS = 10
 

@@ -96,6 +96,9 @@ class Slurm:
                 "the launcher slurm needs the package submitit: pip install 'w2sg[slurm]'"
             ) from None
         try:
+            # whoever can write here runs code as this user: jobs are Python objects in files
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
             executor = submitit.AutoExecutor(self.folder, cluster=self.cluster)
         except RuntimeError as error:
             raise ValueError(

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from w2sg import arms
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
 from w2sg.forecast.advice import recommended
 from w2sg.forecast.prediction import predict
 from w2sg.forecast.record import Record, RecordedCell
-from w2sg.forecast.ways import WAYS
 from w2sg.gain import Estimate
 from w2sg.studies.track_record.cells import LISTS, Kind, cell_list
 
@@ -147,8 +147,9 @@ def assess(everything: Record, *, kind: Kind = "frozen", seed: int = 0) -> Asses
         return lambda chosen: _spearman(scores[name][chosen], gain[chosen])
 
     regrets = {"forecast": np.array([row.regret for row in rows])}
-    for way in WAYS:
-        best = [max(cell.accuracy[w] for w in WAYS) for cell in record.cells]
+    ways = _recorded(record)
+    for way in ways:
+        best = [max(cell.accuracy[w] for w in ways) for cell in record.cells]
         regrets[way] = np.array(best) - [cell.accuracy[way] for cell in record.cells]
     expected = [
         (row, cell) for row, cell in zip(rows, record.cells, strict=True)
@@ -172,14 +173,19 @@ def assess(everything: Record, *, kind: Kind = "frozen", seed: int = 0) -> Asses
         regret={name: float(values.mean()) for name, values in regrets.items()},
         less_regret={
             way: estimate(lambda c, w=way: float((regrets[w] - regrets["forecast"])[c].mean()))
-            for way in WAYS
+            for way in ways
         },
         labels_expected=len(expected),
         labels_won=sum(
-            max(cell.accuracy[w] for w in WAYS) - cell.accuracy["strong_on_labelled"] <= POINT
+            max(cell.accuracy[w] for w in ways) - cell.accuracy["strong_on_labelled"] <= POINT
             for _, cell in expected
         ),
     )
+
+
+def _recorded(record: Record) -> list[str]:
+    """The competing arms that every cell knows; an arm younger than the record is left out."""
+    return [way for way in arms.ways() if all(way in cell.accuracy for cell in record.cells)]
 
 
 def labels_expected() -> frozenset[str]:
@@ -191,7 +197,7 @@ def labels_expected() -> frozenset[str]:
 def _cell(cell: RecordedCell, known: Record) -> CellForecast:
     found = predict(cell.observed, known, kind=cell.kind)
     way = recommended(found)
-    best = max(WAYS, key=lambda w: cell.accuracy[w])
+    best = max(_recorded(Record((cell,))), key=lambda w: cell.accuracy[w])
     regret = cell.accuracy[best] - cell.accuracy[way]
     gain, student = found.gain["student"], found.accuracy["student"]
     return CellForecast(

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from w2sg import arms
 from w2sg._seeds import child_seed
-from w2sg.forecast.ways import WAYS
 from w2sg.studies.track_record.cells import Cell, CellList, cell_list, first_rows
 from w2sg.studies.track_record.runner import outcome_facts, table, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ARMS = ("teacher", *WAYS, "ceiling")
 
 
 def run_fine_tuned(
@@ -124,6 +122,6 @@ def run_cell(cell: Cell, tables: dict[str, Any], out: Path) -> None:
         arm: scores[scores["arm"] == arm]
         .pivot(index="seed", columns="id", values="correct")
         .to_numpy(dtype=bool)
-        for arm in ARMS
+        for arm in ("teacher", *arms.ways(), "ceiling")
     }
     write_json(out / "outcomes" / f"{cell.name}.json", outcome_facts(hits, begun))

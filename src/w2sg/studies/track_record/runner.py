@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from w2sg import arms
 from w2sg._arrays import FloatArray
 from w2sg._seeds import child_seed
-from w2sg.diagnostics.ridge_path import RidgePath, as_labels
+from w2sg.forecast.arm_heads import fit_arms
 from w2sg.forecast.evidence import Evidence
 from w2sg.forecast.observed import observe
 from w2sg.forecast.rehearsal import rehearse
-from w2sg.forecast.ways import WAYS, fit_ways
+from w2sg.heads.ridge import RidgePath, as_labels
 from w2sg.studies.track_record.cells import LISTS, Cell, Rows, cell_list, rows_of
 
 LEAST_PER_CLASS = 10
@@ -74,7 +75,7 @@ def run_cell(cell: Cell, rows: Rows, out: Path) -> None:
     evidence = divided(cell, rows, seeds[0])[0]
     rehearsal = rehearse(evidence)
     n = evidence.n
-    ways = fit_ways(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
+    ways = fit_arms(evidence.strong[:n], evidence.truth, evidence.strong[n:], evidence.teacher[n:])
     observed = observe(evidence, rehearsal, ways)
     known = {"cell": asdict(cell), "observed": asdict(observed), "written": time.time()}
     write_json(out / "forecasts" / f"{cell.name}.json", known | {"seconds": time.time() - started})
@@ -93,9 +94,9 @@ def outcome_facts(hits: dict[str, NDArray[np.bool_]], begun: float) -> dict[str,
     """
     mean = {arm: float(right.mean()) for arm, right in hits.items()}
     gains = hits["student"].mean(axis=1) - hits["teacher"].mean(axis=1)
-    best = max(WAYS, key=lambda way: mean[way])
+    best = max(arms.ways(), key=lambda way: mean[way])
     away = {}
-    for way in WAYS:
+    for way in arms.ways():
         difference = (hits[best].astype(float) - hits[way]).mean(axis=0)
         away[way] = float(difference.std() / np.sqrt(len(difference)))
     return {
@@ -150,7 +151,7 @@ def outcome(cell: Cell, rows: Rows, seed: int) -> dict[str, NDArray[np.bool_]]:
     """Return arm → whether each test row was right: teacher, every way, ceiling."""
     evidence, unlabelled, test, told = divided(cell, rows, seed)
     n = evidence.n
-    ways = fit_ways(
+    ways = fit_arms(
         evidence.strong[:n],
         evidence.truth,
         evidence.strong[n:],

@@ -13,7 +13,7 @@ RANKS = (
 
 
 class Counted(Protocol):
-    """Anything that knows its number of trainable parameters, as `projections.summary` does."""
+    """Anything that knows its number of trainable parameters, such as a policy."""
 
     @property
     def trainable(self) -> int:
@@ -106,8 +106,8 @@ def bound_for(
     """Return the bound for what a choice of roles trains, the task head included.
 
     Args:
-        selection: Anything with ``.trainable``, such as ``projections.summary(model, "qv")`` or
-            a policy.
+        selection: Anything with ``.trainable``, such as a policy or
+            ``w2sg.train.attention.summary(model, "qv")``.
         n: Number of fine-tuning examples, at least 1.
         bits: Bits per tuned parameter, positive.
         subgaussian: Sub-Gaussian constant of the loss, positive.

@@ -27,8 +27,17 @@ def pgr_lower_bound(
     """Lower bound on the performance gap recovered.
 
     1 − n/(n − d_w − 1) · d_sw(N)/d_w − n/d_w · ρ/σ², with d_sw(N) = d_sw + (d_w − d_sw) d_s/N
-    as the paper has it. That is the variance on the pseudo-labelled rows; on fresh inputs the
-    bound can exceed the truth for small N, and ``version="population"`` puts κ(d_s, N) for d_s/N.
+    as the paper has it. That is the variance on the pseudo-labelled rows;
+    ``version="population"`` puts κ = κ(d_s, N) = d_s/(N − d_s − 1) for d_s/N.
+
+    The population version is a bound on fresh inputs if n ≥ d_w + 2, N ≥ d_s + 2 and
+
+        ρ_bias + ρ_w d_sw(N)/(n − d_w − 1) + κ ρ_misfit ≤ ρ_w,
+
+    with ρ_bias and ρ_misfit the ``inherited_bias`` and ``misfit`` of the `LatentModel`: always
+    without bias (ρ = 0), and for a target outside both spans once n ≥ d_w + 1 + d_sw(N). The
+    paper's version drops κ − d_s/N as well: it is one in the limit N → ∞ (then both are the same),
+    and for a small N, a large ρ_misfit or n near d_w it can exceed the exact ratio.
 
     Args:
         d_w: Dimension of the weak features, above 0.
@@ -38,7 +47,7 @@ def pgr_lower_bound(
         N: Number of pseudo-labelled rows, at least 1, ``inf`` allowed.
         sigma2: Variance of the label noise, above 0.
         rho: Sum of both approximation errors ρ_w + ρ_s, at least 0.
-        version: ``"paper"``, or ``"population"`` for a bound that holds on fresh inputs.
+        version: ``"paper"``, or ``"population"`` for the variance on fresh inputs.
 
     Returns:
         The bound over the broadcast shape; ``-inf`` where the student's variance is infinite. It
@@ -70,7 +79,9 @@ def opr_lower_bound(
     """Lower bound on the outperforming ratio.
 
     [n/(n − d_w − 1) · d_sw(N)/d_s + n/d_s · ρ/σ²]⁻¹, d_sw(N) and the arguments as in
-    `pgr_lower_bound`.
+    `pgr_lower_bound`. The population version is a bound under the condition stated there if
+    also n ≥ d_s + 2: below that the baseline is a minimum-norm fit, whose risk can lie under the
+    σ² d_s/n that the bound counts on. The default, the paper's, is not one in general: see there.
 
     Returns:
         The bound over the broadcast shape; 0 where the student's variance is infinite, ``inf``

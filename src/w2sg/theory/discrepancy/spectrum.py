@@ -101,8 +101,20 @@ def ridge_equivalent(
     Raises:
         ValueError: An argument out of its range, or shapes that do not fit, named.
 
-    Deterministic equivalent: relative error of order 1/dimension, about 1 to 3 % at a hundred
-    dimensions. Discrepancy note section 2.7, derived.
+    Deterministic equivalent: its relative error is of order 1/|rows − dimension|, so it is as good
+    as the sample that lies nearest to its dimension. Against the exact student's risk of random
+    isotropic models, least squares, median and 90 % quantile of the error:
+
+    ==========  ========================================  =============
+    d_w, d_s    n/d_w and N/d_s both beyond 1/1.3 to 1.3  one of them within
+    ==========  ========================================  =============
+    20, 10      4 %, 19 %                                 28 %, 35 %
+    100, 50     1 %, 4 %                                  9 %, 25 %
+    200, 100    0.4 %, 2 %                                4 %, 21 %
+    400, 200    0.2 %, 1 %                                3 %, 12 %
+    ==========  ========================================  =============
+
+    For isotropic features `risk_summary` is exact. Discrepancy note section 2.7, derived.
 
     >>> summary = ridge_equivalent((np.ones(200), np.ones(100)), np.eye(100, 200) * 0.1 ** 0.5,
     ...     ((np.zeros(200), 0.0), (np.zeros(100), 0.0)), 2000, 4000, sigma2=0.01)

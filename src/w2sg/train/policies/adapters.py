@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from w2sg.train.projections import SplitProjection
-from w2sg.train.projections.select import Selection
-from w2sg.train.projections.split import join_rows
+from w2sg.train.attention import SplitProjection
+from w2sg.train.attention.fused import join_rows
+from w2sg.train.attention.select import Selection
 
 METHODS = ("lora", "rslora", "dora", "pissa", "olora", "ia3")
 ADAPTER = "default"

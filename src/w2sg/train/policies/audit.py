@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from w2sg.train.policies.labels import Label
+from w2sg.train.policies.groups import Label
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import TrainerCallback
 
-from w2sg.train.policies.policy import Policy
+from w2sg.train.policies.apply import Policy
 
 logger = logging.getLogger(__name__)
 

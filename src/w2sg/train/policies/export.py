@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from w2sg.train.attention import SplitProjection
 from w2sg.train.policies.adapters import ADAPTER
-from w2sg.train.policies.policy import Policy
-from w2sg.train.projections import SplitProjection
+from w2sg.train.policies.apply import Policy
 
 EXPORTED = ("lora", "rslora", "dora")
 PREFIX = "base_model.model."

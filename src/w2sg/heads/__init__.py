@@ -1,0 +1,1 @@
+"""Heads on frozen features: linear solvers, their leave-one-out, and the choice of a penalty."""
