@@ -87,6 +87,33 @@ def as_features(
     return value
 
 
+def as_whole(name: str, value: Any, *, low: int) -> int:
+    """Return a count as an int, or raise an error that names the argument.
+
+    NumPy's integers and whole floats (2.0) are counts; booleans, NaN, infinity and fractions are
+    not.
+
+    Args:
+        name: How the caller's user knows this argument; it opens the error text.
+        value: A number.
+        low: Smallest allowed value.
+
+    Raises:
+        ValueError: Not a whole number, or too small.
+
+    >>> as_whole("degree", 2.0, low=1)
+    2
+    >>> as_whole("degree", float("nan"), low=1)
+    Traceback (most recent call last):
+    ...
+    ValueError: degree must be a whole number of at least 1, got nan
+    """
+    number = isinstance(value, int | float | np.integer | np.floating)
+    if not number or isinstance(value, bool) or not value >= low or value % 1 != 0:
+        raise ValueError(f"{name} must be a whole number of at least {low}, got {value!r}")
+    return int(value)
+
+
 def _first(array: FloatArray, bad: NDArray[np.bool_]) -> str:
     value = f"{array[bad].flat[0]:g}"
     if array.ndim == 0:

@@ -64,7 +64,7 @@ def test_predict_and_report_do_not_replace_what_the_result_stands_on(result, tmp
 
 
 def test_save_writes_a_new_folder_or_over_a_model_and_nothing_else(result, tmp_path):
-    with pytest.raises(ValueError, match="is empty"):
+    with pytest.raises(ValueError, match="must be the path of a file or folder"):
         result.save("")
     file = tmp_path / "thesis.docx"
     file.write_text("years of work", encoding="utf-8")

@@ -93,6 +93,9 @@ def deliver(
 
     name = command.split()[-1]
     out = expanded(out, "--out")
+    if out.exists() and not out.is_dir():
+        print(f"w2sg {command}: cannot write to --out: {out} is no folder", file=sys.stderr)
+        return 2
     figure = draw()
     try:
         out.mkdir(parents=True, exist_ok=True)

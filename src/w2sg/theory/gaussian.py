@@ -20,7 +20,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from w2sg._arrays import FloatArray, as_floats
+from w2sg._arrays import FloatArray, as_floats, as_whole
 
 
 @dataclass(frozen=True)
@@ -254,6 +254,4 @@ def _penalty(lam: float | None, tau2: float, sigma2: float) -> float:
 
 
 def _size(name: str, value: int) -> int:
-    if not isinstance(value, int | float | np.number) or not value >= 1 or value % 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return int(value)
+    return as_whole(name, value, low=1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from w2sg._arrays import FloatArray, as_floats
+from w2sg._arrays import FloatArray, as_floats, as_whole
 
 LIMIT = 14.0  # the normal density beyond it is below 1e-42
 
@@ -30,8 +30,7 @@ def hermite_polynomials(x: ArrayLike, degree: int) -> FloatArray:
     >>> hermite_polynomials(2.0, 2)
     array([1.        , 2.        , 2.12132034])
     """
-    if degree < 0:
-        raise ValueError(f"degree must be at least 0, got {degree}")
+    degree = as_whole("degree", degree, low=0)
     points = as_floats("x", x)
     values = np.empty((degree + 1, *points.shape))
     values[0] = 1.0

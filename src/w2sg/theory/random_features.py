@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from w2sg._arrays import FloatArray, as_floats
 from w2sg.theory.hermite import evaluate, normal_quadrature
-from w2sg.theory.ridge.channel import Signal, ridge_channel
+from w2sg.theory.ridge.channel import Signal, as_signal, ridge_channel
 
 
 class ActivationMoments(NamedTuple):
@@ -148,7 +148,8 @@ def channel(
         The fitted function as a signal; ``nonlinear`` is N′.
 
     Raises:
-        ValueError: An argument is out of range, or λ = 0 with α = q.
+        ValueError: An argument is out of range, the signal is impossible (C² > r²T), or λ = 0
+            with α = q.
 
     Source: note on mechanisms, Result 15 (derived by Gaussian equivalence, checked by
     simulation at d = 100, 200, 400).
@@ -157,9 +158,7 @@ def channel(
     >>> bool(0 < fit.risk < 1)
     True
     """
-    norm2 = as_floats("norm2", signal.norm2, low=0.0)
-    overlap = as_floats("overlap", signal.overlap)
-    nonlinear = as_floats("nonlinear", signal.nonlinear, low=0.0)
+    norm2, overlap, nonlinear, r2 = as_signal(signal)
     tau2 = as_floats("noise", noise, low=0.0)
     linear = as_floats("mu1", mu1) ** 2
     if (linear == 0).any():
@@ -190,7 +189,7 @@ def channel(
     fitted = norm2 * (kept**2 + lost**2 * (d2 / width) * spread)
     fitted = fitted + error / samples * (1 - 2 * lost + error_in)
     # power − fitted is a variance; below 0 only by rounding
-    return Signal(fitted, kept * overlap, np.maximum(power - fitted, 0.0), signal.r2)
+    return Signal(fitted, kept * overlap, np.maximum(power - fitted, 0.0), r2)
 
 
 def two_stage(

@@ -247,3 +247,19 @@ def test_proportional_limit_is_the_limit():
     assert proportional_limit(1.0, 0.5, 0.1) == np.inf
     assert proportional_limit(0.5, 0.1, 1.2) == np.inf
     assert proportional_limit(0.5, 0.5, 1.0) == pytest.approx(1.0)
+
+
+def test_a_vanishing_gap_has_no_best_number_of_labels():
+    # With a bias in both models the gap closes as n grows, or has a pole on the way: what was
+    # returned there was n_max, or a PGR of 140 beside the pole.
+    to_the_end = optimal_labels(20, 10, 8, 100, 1.0, 0.5, "pgr_exact", n_max=10**5)
+    beside_a_pole = optimal_labels(5, 40, 1, 1000, 0.1, 0.2, "pgr_exact", n_max=10**5)
+    for best in (to_the_end, beside_a_pole):
+        assert np.isnan(best.n)
+        assert np.isnan(best.value)
+    # Without bias the gap stays open and PGR does grow up to n_max.
+    grows = optimal_labels(20, 10, 2, 100, 1.0, 0.0, "pgr_exact", n_max=10**5)
+    assert grows.n == 10**5
+    assert grows.value == pytest.approx(risk_summary((20, 10, 2), 1e5, 100).pgr)
+    many = optimal_labels(20, 10, [2, 8], 100, 1.0, [0.0, 0.5], "pgr_exact", n_max=10**5)
+    assert np.isnan(many.n).tolist() == [False, True]

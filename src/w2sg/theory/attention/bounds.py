@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from w2sg._arrays import as_floats
+from w2sg._arrays import as_floats, as_whole
 
 RANKS = (
     "It ranks choices by their number of parameters alone, so by it fewer always wins: V before "
@@ -89,10 +89,11 @@ def generalization_bound(
     >>> round(generalization_bound(294_912, 16, 392_702, 0.5, ln2=False).value, 3)
     2.451
     """
-    _positive(parameters=parameters, bits=bits, n=n, subgaussian=subgaussian)
+    parameters, n = as_whole("parameters", parameters, low=1), as_whole("n", n, low=1)
+    _positive(bits=bits, subgaussian=subgaussian)
     nats = bits * parameters * (math.log(2) if ln2 else 1.0)
     value = subgaussian * math.sqrt(2 * nats / n)
-    return Bound(value, int(parameters), bits, int(n), subgaussian, ln2)
+    return Bound(value, parameters, bits, n, subgaussian, ln2)
 
 
 def bound_for(
@@ -132,9 +133,11 @@ def bound_ratio(first: Counted | int, second: Counted | int) -> float:
     >>> round(bound_ratio(2, 3), 4), round(bound_ratio(13_312, 18_432), 5)
     (0.8165, 0.84984)
     """
-    counts = [c if isinstance(c, int) else c.trainable for c in (first, second)]
-    _positive(first=counts[0], second=counts[1])
-    return math.sqrt(counts[0] / counts[1])
+    above, below = (
+        as_whole(name, getattr(count, "trainable", count), low=1)
+        for name, count in (("first", first), ("second", second))
+    )
+    return math.sqrt(above / below)
 
 
 def samples_needed(
@@ -158,8 +161,10 @@ def samples_needed(
     >>> samples_needed(294_912, 16, 0.5)
     1635340
     """
+    parameters = as_whole("parameters", parameters, low=1)
+    _positive(bits=bits, subgaussian=subgaussian)
     target = 2 * subgaussian if target is None else target
-    _positive(parameters=parameters, bits=bits, subgaussian=subgaussian, target=target)
+    _positive(target=target)
     nats = bits * parameters * (math.log(2) if ln2 else 1.0)
     return math.ceil(2 * subgaussian**2 * nats / target**2)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from w2sg._arrays import as_floats
+from w2sg._arrays import as_floats, as_whole
 
 ROLES = ("q", "k", "v")
 
@@ -120,11 +120,10 @@ def rotations(tokens: int, head_dim: int, base: float = 10_000.0) -> Float[ndarr
     >>> rotations(2, 2).shape
     (2, 2, 2)
     """
-    if tokens < 1 or head_dim < 2 or head_dim % 2:
-        raise ValueError(
-            f"tokens must be at least 1 and head_dim even, got {tokens} and {head_dim}"
-        )
-    as_floats("base", base, low=0.0, open_low=True)
+    tokens, head_dim = as_whole("tokens", tokens, low=1), as_whole("head_dim", head_dim, low=2)
+    if head_dim % 2:
+        raise ValueError(f"head_dim must be even, got {head_dim}")
+    base = float(as_floats("base", base, low=0.0, open_low=True, ndim=0))
     angles = np.arange(tokens)[:, None] / base ** (np.arange(0, head_dim, 2) / head_dim)
     turn = np.zeros((tokens, head_dim, head_dim))
     even = np.arange(0, head_dim, 2)
@@ -151,8 +150,8 @@ def gauge_dimension(n: int, d_h: int, roles: str = "qk") -> int:
     >>> gauge_dimension(8, 3, "q"), gauge_dimension(8, 3, "qk")
     (24, 39)
     """
-    if d_h < 1 or n < d_h:
-        raise ValueError(f"n must be at least d_h and d_h at least 1, got n={n}, d_h={d_h}")
+    d_h = as_whole("d_h", d_h, low=1)
+    n = as_whole("n", n, low=d_h)
     if roles not in ("q", "k", "qk"):
         raise ValueError(f"roles must be 'q', 'k' or 'qk', got {roles!r}")
     return n * d_h if len(roles) == 1 else 2 * n * d_h - d_h**2
@@ -213,9 +212,8 @@ def stable_ratio(head_dim: int, prefactor: float = 0.23) -> float:
     >>> round(stable_ratio(64), 2), round(stable_ratio(512), 2)
     (1.84, 5.2)
     """
-    if head_dim < 1:
-        raise ValueError(f"head_dim must be at least 1, got {head_dim}")
-    as_floats("prefactor", prefactor, low=0.0, open_low=True)
+    head_dim = as_whole("head_dim", head_dim, low=1)
+    prefactor = float(as_floats("prefactor", prefactor, low=0.0, open_low=True, ndim=0))
     return prefactor * math.sqrt(head_dim)
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from w2sg._arrays import FloatArray, as_floats
+from w2sg._arrays import FloatArray, as_floats, as_whole
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def toy_dynamics(
         raise ValueError(f"a must have the shape of x, {inputs.shape}, got {wide.shape}")
     for name, rate in (("lr_a", lr_a), ("lr_b", lr_b)):
         as_floats(name, rate, low=0.0, open_low=True, ndim=0)
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    steps = as_whole("steps", steps, low=1)
+    b, y = (float(as_floats(name, value, ndim=0)) for name, value in (("b", b), ("y", y)))
     # Gradients move a along x only, so a·x and b carry the whole dynamics.
     size, aligned, narrow = float(inputs @ inputs), float(wide @ inputs), float(b)
     deltas, output = np.empty((steps, 3)), np.empty(steps + 1)

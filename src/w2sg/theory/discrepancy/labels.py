@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from w2sg._arrays import FloatArray
+from w2sg._arrays import FloatArray, as_whole
 from w2sg.theory.discrepancy import _inputs as inputs
 from w2sg.theory.discrepancy.bounds import Version, overlap_at
 from w2sg.theory.discrepancy.model import Dimensions, LatentModel
@@ -16,6 +16,7 @@ from w2sg.theory.discrepancy.stage import times
 
 Objective = Literal["pgr_bound", "opr_bound", "pgr_exact", "opr_exact"]
 _GRID = 257
+LEAST_GAP = 0.05  # of the teacher's risk: with less to recover, PGR is near its pole
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def optimal_labels(
 
     Both bounds peak at n = d_w + 1 + √((d_w + 1) d_sw(N) σ²/ρ); with
     D = (√d_sw(N) + √((d_w + 1) ρ/σ²))² the values are 1 − D/d_w and d_s/D. The exact ratios are
-    searched over whole n up to ``n_max``: PGR from d_w + 2 on, where the ceiling beats the
-    teacher, OPR from max(d_w, d_s) + 2 on, where the baseline is past its interpolation peak.
-    The peak of PGR's bound is largely made by the bound: its exact maximiser lies much nearer to
-    d_w.
+    searched over whole n up to ``n_max``: PGR from d_w + 2 on, where the ceiling takes at least
+    5 % off the teacher's risk (PGR has a pole where it takes nothing off), OPR from
+    max(d_w, d_s) + 2 on, where the baseline is past its interpolation peak. The peak of PGR's
+    bound is largely made by the bound: its exact maximiser lies much nearer to d_w.
 
     Args:
         d_w: Dimension of the weak features, above 0.
@@ -69,8 +70,9 @@ def optimal_labels(
 
     Returns:
         Maximiser and value over the broadcast shape. A bound with ρ = 0 grows up to n = ``inf``;
-        an exact ratio that still grows at ``n_max`` returns ``n_max``, and one that is finite
-        nowhere ``nan`` twice.
+        an exact ratio that still grows at ``n_max`` returns ``n_max``. Twice ``nan`` where there
+        is no maximum: a ratio that is finite nowhere, a gap of 5 % nowhere, or a PGR that grows
+        until the gap is below that.
 
     Raises:
         ValueError: An argument out of its range, or a model that is not the one described.
@@ -92,6 +94,7 @@ def optimal_labels(
         return _best_bound(d_w, d_s, d_sw, N, sigma2, rho, objective, version)
     if model is not None:
         _check_model(model, d_w=d_w, d_s=d_s, d_sw=d_sw, rho=rho)
+    n_max = as_whole("n_max", n_max, low=1)
     flat = [np.broadcast_to(a, shape).ravel()[:, None] for a in (d_w, d_s, d_sw, N, sigma2, rho)]
     d_w, d_s, d_sw, N, sigma2, rho = flat
     subject = model or Dimensions(d_w, d_s, d_sw, np.sqrt(rho / 2))
@@ -100,11 +103,18 @@ def optimal_labels(
         risks = risk_summary(subject, n, N, sigma2)
         if objective == "opr_exact":
             return np.where(np.isfinite(risks.opr), risks.opr, -np.inf)
-        gap = risks.teacher_risk > risks.ceiling_risk
-        return np.where(gap & np.isfinite(risks.pgr), risks.pgr, -np.inf)
+        gap = risks.teacher_risk - risks.ceiling_risk
+        clear = np.isfinite(gap) & (gap >= LEAST_GAP * risks.teacher_risk)
+        return np.where(clear & np.isfinite(risks.pgr), risks.pgr, -np.inf)
 
     first = d_w if objective == "pgr_exact" else np.maximum(d_w, d_s)
-    n, value = _search(ratio, np.floor(first) + 2, n_max)
+    low = np.floor(first) + 2
+    n, value = _search(ratio, low, n_max)
+    if objective == "pgr_exact":
+        # A best n next to a gap that is too small is the way to a pole, not a maximum.
+        beside = np.stack([np.clip(n + step, low[:, 0], n_max) for step in (-1, 1)], axis=1)
+        open_gap = np.isfinite(ratio(np.where(np.isnan(beside), low, beside))).all(axis=1)
+        n, value = np.where(open_gap, n, np.nan), np.where(open_gap, value, np.nan)
     return OptimalLabels(n.reshape(shape)[()], value.reshape(shape)[()])
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from w2sg._arrays import FloatArray, as_floats
+from w2sg._arrays import FloatArray, as_floats, as_whole
 from w2sg.theory.discrepancy import _inputs as inputs
 
 
@@ -155,9 +155,7 @@ class LatentModel:
         >>> LatentModel([[1.0]], [1.0], [0.0]).sample(5).strong.shape
         (5, 1)
         """
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
-        return self.draw(np.random.default_rng(seed), (n,))
+        return self.draw(np.random.default_rng(seed), (as_whole("n", n, low=1),))
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> LatentSample:
         """Draw rows of any leading shape, (..., d), from a generator.
@@ -252,9 +250,8 @@ def synthetic_task(
     for name, value, least in (
         ("d_w", d_w, 1), ("d_s", d_s, 1), ("d_gt", d_gt, 1), ("d_off", d_off, 0),
     ):  # fmt: skip
-        if value < least or value != int(value):
-            raise ValueError(f"{name} must be a whole number of at least {least}, got {value}")
-    if d < (needed := max(d_s, d_off + d_w, d_gt)):
+        as_whole(name, value, low=least)
+    if as_whole("d", d, low=1) < (needed := max(d_s, d_off + d_w, d_gt)):
         raise ValueError(f"d must be at least {needed}, the last coordinate in use, got {d}")
     cov_pow = float(as_floats("cov_pow", cov_pow, low=0.0, ndim=0))
     coefficient = np.zeros(d)

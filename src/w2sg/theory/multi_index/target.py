@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from w2sg._arrays import FloatArray, as_floats
+from w2sg._arrays import FloatArray, as_floats, as_whole
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ def up_to_degree(easy: FloatArray, degree: int | None) -> FloatArray:
     """Return the coefficients with those above the degree set to 0."""
     if degree is None:
         return easy
-    if degree < 1:
-        raise ValueError(f"degree must be at least 1, got {degree}")
+    degree = as_whole("degree", degree, low=1)
     return np.where(np.arange(len(easy)) <= degree, easy, 0.0)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from w2sg._arrays import as_floats
+from w2sg._arrays import FloatArray, as_floats
 from w2sg.theory.ridge.effective_penalty import as_penalty, refuse_divergence, shrinkage
 
 
@@ -33,6 +33,26 @@ class Signal:
     def risk(self) -> ArrayLike:
         """Excess risk R = r² − 2C + T + N."""
         return self.r2 - 2 * self.overlap + self.norm2 + self.nonlinear  # pyright: ignore
+
+
+def as_signal(signal: Signal) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return T, C, N and r² as arrays; refuse what no function can have, C² > r²T.
+
+    >>> as_signal(Signal(1.0, 2.0, 0.0, 1.0))
+    Traceback (most recent call last):
+    ...
+    ValueError: overlap must not exceed √(r2 · norm2), got overlap=2.0, norm2=1.0, r2=1.0
+    """
+    norm2 = as_floats("norm2", signal.norm2, low=0.0)
+    overlap = as_floats("overlap", signal.overlap)
+    nonlinear = as_floats("nonlinear", signal.nonlinear, low=0.0)
+    r2 = as_floats("r2", signal.r2, low=0.0, open_low=True)
+    if (overlap**2 > r2 * norm2 * (1 + 1e-9) + 1e-300).any():
+        raise ValueError(
+            "overlap must not exceed √(r2 · norm2), got "
+            f"overlap={signal.overlap!r}, norm2={signal.norm2!r}, r2={signal.r2!r}"
+        )
+    return norm2, overlap, nonlinear, r2
 
 
 def ridge_channel(
@@ -68,15 +88,7 @@ def ridge_channel(
     >>> round(float(teacher.risk), 6)
     0.414214
     """
-    norm2 = as_floats("norm2", signal.norm2, low=0.0)
-    overlap = as_floats("overlap", signal.overlap)
-    nonlinear = as_floats("nonlinear", signal.nonlinear, low=0.0)
-    r2 = as_floats("r2", signal.r2, low=0.0, open_low=True)
-    if (overlap**2 > r2 * norm2 * (1 + 1e-9) + 1e-300).any():
-        raise ValueError(
-            "overlap must not exceed √(r2 · norm2), got "
-            f"overlap={signal.overlap!r}, norm2={signal.norm2!r}, r2={signal.r2!r}"
-        )
+    norm2, overlap, nonlinear, r2 = as_signal(signal)
     tau2 = as_floats("noise", noise, low=0.0)
     lam_array, gamma_array = as_penalty("lam", lam, "gamma", gamma, signed=signed)
     refuse_divergence("lam", lam_array, "gamma", gamma_array)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2sg._arrays import FloatArray
+from w2sg._arrays import FloatArray, as_whole
 from w2sg._seeds import child_seed
 
 
@@ -75,8 +75,7 @@ def repeat(
     >>> bool(mean.distance(0.0) < 4)
     True
     """
-    if repetitions < 2:
-        raise ValueError(f"repetitions must be at least 2 for a standard error, got {repetitions}")
+    repetitions = as_whole("repetitions", repetitions, low=2)
     generators = [
         np.random.default_rng(child_seed(seed, "repetition", index)) for index in range(repetitions)
     ]
