@@ -77,7 +77,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(sys.argv[1] if len(sys.argv) > 1 else temporary).resolve()
         python = _environment(place / "floors")
-        return _call_all(python, place / "work")
+        return _call_all(python, Path(temporary) / "work")  # never with the store of another time
 
 
 def _environment(place: Path) -> Path:

@@ -89,3 +89,24 @@ def check_callable(name: str, value: Any) -> None:
     """
     if value is not None and not callable(value):
         raise ValueError(f"{name} must be a function of one event, or None, got {value!r}")
+
+
+def check_workers(workers: Any, launcher: Any) -> None:
+    """Refuse workers that are no number, and those beside a launcher, which does not ask them.
+
+    Raises:
+        ValueError: Workers or launcher are something else, or both are given.
+    """
+    as_whole("workers", workers, low=1)
+    if launcher is None:
+        return
+    if not hasattr(launcher, "slots"):
+        raise ValueError(
+            "launcher must be an object that computes stages, such as w2sg.runs.launch.ray.Ray(), "
+            f"got {launcher!r}"
+        )
+    if workers != 1:
+        raise ValueError(
+            f"workers = {workers} would change nothing: {type(launcher).__name__} computes the "
+            "stages elsewhere; leave out one of workers and launcher"
+        )

@@ -15,10 +15,10 @@ from w2sg.data.parts import label_warnings
 from w2sg.diagnostics.ledger import Ledger, MeanTeacher
 from w2sg.gain import Estimate
 from w2sg.runs.execute import Outcome, Watch, execute
-from w2sg.runs.given_model import with_stored_model
 from w2sg.runs.identity import run_id
+from w2sg.runs.requested import as_spec, with_stored_model
 from w2sg.runs.store import STARTED, explained, write_atomically, write_json
-from w2sg.spec import Spec, SpecError, load, note_unused, refuse_ignored, to_toml
+from w2sg.spec import Spec, load, to_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -283,27 +283,6 @@ def run(
         result = keep(outcome)
         result.report(result.folder / "report.html")
     return result
-
-
-def as_spec(
-    spec: str | Path | Mapping[str, Any] | Spec, overrides: Mapping[str, Any] | None
-) -> Spec:
-    """Return the spec of a file or a mapping, or one that is validated already.
-
-    Raises:
-        SpecError: The spec is wrong, or it is validated and there are overrides.
-
-    Warns:
-        SpecNote: What of it has no effect.
-    """
-    if not isinstance(spec, Spec):
-        spec = load(spec, overrides)
-    elif overrides:
-        raise SpecError("overrides are for a file or a mapping; this spec is already validated")
-    else:
-        refuse_ignored(spec)  # it may be that of a stored result, which was opened as it was
-    note_unused(spec)
-    return spec
 
 
 def keep(outcome: Outcome) -> Result:

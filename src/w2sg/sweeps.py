@@ -6,28 +6,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from w2sg._arguments import as_flag, as_names, as_number, as_path, as_whole, check_callable
+from w2sg._arguments import (
+    as_flag,
+    as_names,
+    as_number,
+    as_path,
+    as_whole,
+    check_callable,
+    check_workers,
+)
 from w2sg._extras import require
 from w2sg.api import keep
 from w2sg.runs import together
 from w2sg.runs.checks import refuse_unusable
 from w2sg.runs.cost import Advice, Cost, advise, estimate, rows_of
 from w2sg.runs.execute import Event, Execution, Outcome, RunFailed, Watch
-from w2sg.runs.given_model import with_stored_model
 from w2sg.runs.identity import refuse_unknown, run_id
 from w2sg.runs.launch import Launcher, Task
-from w2sg.runs.launch.checks import check_workers
 from w2sg.runs.machine import visible_gpus
 from w2sg.runs.payloads import Artifact
+from w2sg.runs.requested import with_stored_model
 from w2sg.runs.scheduler import Scheduler
 from w2sg.runs.store import Manifest, Store, explained, read_manifest
 from w2sg.runs.sweep import DataOf, SweepPlan, plan_sweep, read_data
-from w2sg.runs.sweep_record import (
-    read_record,
-    stored,
-    sweep_folder,
-    write_record,
-)
+from w2sg.runs.sweep_record import read_record, stored, sweep_folder, write_record
 from w2sg.runs.sweep_spec import SweepSpec, load_sweep, shown
 from w2sg.spec import SpecError
 from w2sg.sweep_results import SweepResult

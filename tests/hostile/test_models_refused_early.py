@@ -145,14 +145,15 @@ SETTINGS = {
         {"teacher.kind": "finetune", "teacher.layers": 9}, "teacher.layers = 9: .* layers 1 to 2"
     ),
     "layers of a probe": (
-        {"teacher.kind": "probe", "teacher.layers": 9, "teacher.folds": 5}, "teacher.layers = 9: .* layers 0 to 2"
+        {"teacher.kind": "probe", "teacher.layers": 9, "teacher.folds": 5},
+        "teacher.layers = 9: .* layers 0 to 2",
     ),
-    "method": ({"student.method": "lorra"}, "student.method = 'lorra': must be .* did you mean 'lora'"),
+    "method": ({"student.method": "lorra"}, "student.method = 'lorra': .* did you mean 'lora'"),
     "method of nothing": ({"student.method": ""}, "student.method = '': must be 'full'"),
     "method without weights": (
         {"student.method": "lora", "student.policy": "head"}, "student.method = 'lora'"
     ),
-    "policy of other models": ({"student.policy": "kvx"}, "student.policy = 'kvx': must be 'full', 'head', or letters"),
+    "policy of other models": ({"student.policy": "kvx"}, "student.policy = 'kvx': must be .* letters"),
     "policy twice": ({"student.policy": "qq"}, "student.policy = 'qq': must be .* each once"),
     "no policy": ({"student.policy": ""}, "student.policy = '': must be"),
     "teacher's policy": (

@@ -24,6 +24,9 @@ def explained(command: Callable[[], Any]) -> int:
     try:
         answer = command()
     except KeyboardInterrupt:
+        # where the interruption met an exec of text, as in the making of a dataclass, Python would
+        # end with the signal instead of our status; an undisturbed one lets it forget that
+        exec("")
         tell("stopped; finished stages are kept, and the same command goes on from there")
         return STOPPED
     except CycloptsError:

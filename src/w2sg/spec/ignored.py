@@ -127,7 +127,8 @@ def _of_student(student: "StudentSpec") -> Iterator[tuple[str, str]]:
 
 
 def _is_set(table: Any, name: str) -> bool:
-    return getattr(table, name) != type(table).model_fields[name].default
+    field = type(table).model_fields[name]
+    return getattr(table, name) != field.get_default(call_default_factory=True)
 
 
 def _sentence(field: str, value: Any, why: str, instead: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from subprocesses import run_python
 from tiny import tables
 
 from w2sg.cli import app
@@ -201,3 +202,15 @@ def test_notes_are_messages(spec, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "w2sg: note: student.min_steps = 5 changes nothing here" in " ".join(said.split())
     assert "api.py" not in said
+
+
+def test_an_interruption_within_an_exec_ends_with_our_status():
+    """Python remembers it, and then ends by the signal: shells stop a script for that."""
+    script = """
+import sys
+from w2sg.cli.errors import explained
+sys.exit(explained(lambda: exec("raise KeyboardInterrupt")))
+"""
+    done = run_python(script)
+    assert done.returncode == 130
+    assert "stopped; finished stages are kept" in done.stderr

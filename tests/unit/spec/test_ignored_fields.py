@@ -97,6 +97,8 @@ def test_what_the_arms_leave_unused_is_said():
 
 def test_nothing_is_said_where_all_is_used(recwarn):
     note_unused(load(DATA, {"student.min_steps": 5}))
+    column = {"kind": "column", "column": "p"}
+    note_unused(load({**DATA, "teacher": column}, {"data.n_labelled": 0}))  # all that there can be
     note_unused(load(DATA, {"student.min_steps": 5, "run.references": [], "student.labelled":
                             "mixed"}))  # fmt: skip
     assert not recwarn.list

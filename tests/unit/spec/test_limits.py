@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from w2sg.train.attention.select import parse_roles
 
 from w2sg.runs.sweep_spec import load_sweep
 from w2sg.spec import Spec, SpecError, load, parse_overrides, to_toml
+from w2sg.train.attention.select import parse_roles
 from w2sg.train.policies.adapters import METHODS
 
 DATA = {"data": {"path": "a.csv"}}

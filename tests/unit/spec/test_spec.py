@@ -52,7 +52,7 @@ LEAST = {"data": {"bundled": "qnli"}}
         ("run.seeds", [1, 1], "run.seeds has repeated entries: [1, 1]"),
         ("run.seeds", [0.5], "run.seeds.0 = 0.5: must be a whole number"),
         ("run.references", ["celing"], "run.references.0 = 'celing'"),
-        ("run.level", 1.0, "run.level = 1.0: must be less than or equal to 0.995"),
+        ("run.level", 1.0, "run.level = 1.0: must be less than 1"),
         ("data.path", "x.csv", "data needs exactly one of path, bundled, hub; got path, bundled"),
         ("data.n_test", 0, "data.n_test = 0: must be greater than or equal to 2"),
         ("version", 2, "version = 2: must be 1"),
