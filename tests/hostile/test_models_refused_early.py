@@ -153,7 +153,7 @@ SETTINGS = {
     "method without weights": (
         {"student.method": "lora", "student.policy": "head"}, "student.method = 'lora'"
     ),
-    "policy of other models": ({"student.policy": "kvx"}, "student.policy = 'kvx': must be .* letters"),
+    "policy of other models": ({"student.policy": "kvx"}, "student.policy = 'kvx': .* letters"),
     "policy twice": ({"student.policy": "qq"}, "student.policy = 'qq': must be .* each once"),
     "no policy": ({"student.policy": ""}, "student.policy = '': must be"),
     "teacher's policy": (
