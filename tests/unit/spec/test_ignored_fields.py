@@ -64,7 +64,11 @@ def test_each_is_refused_and_opens_again_where_it_is_stored(tables, said, tmp_pa
     ],
 )
 def test_what_is_read_is_not_refused(tables):
-    load({**DATA, **tables})
+    spec = load({**DATA, **tables})
+    for table, fields in tables.items():
+        for name, value in fields.items():
+            kept = getattr(getattr(spec, table), name)
+            assert (list(kept) if isinstance(value, list) else kept) == value, (table, name)
 
 
 def test_all_are_told_at_once():
