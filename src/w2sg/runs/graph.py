@@ -124,7 +124,7 @@ class Graph:
         keys["student"] = keys.pop(chosen)  # the student of the run is not compared with itself
         self.roles[f"student/{seed}"] = keys["student"]
         self.n_naive += len(keys)
-        return {"teacher": teacher, **keys}
+        return {"teacher": teacher, **{name: keys[name] for name in arms.in_order(tuple(keys))}}
 
     def part(self, seed: int, name: str) -> str:
         """Return the fingerprint of a part of the data."""
